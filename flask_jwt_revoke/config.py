@@ -1,0 +1,220 @@
+"""Every setting: its default, its check, and what it is for."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from .errors import ConfigurationError
+
+PREFIX = "JWT_REVOKE_"
+SCHEMES = (
+    "redis", "rediss", "unix", "memory",
+    "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster",
+)  # fmt: skip
+ALGORITHMS = ("HS256", "HS384", "HS512", "RS256", "ES256", "EdDSA")
+
+T = TypeVar("T")
+Parse = Callable[[Any], T]
+
+
+class _Rejected(Exception):
+    """What the setting takes, and what it got where that is safe to print."""
+
+    def __init__(self, takes: str, got: str) -> None:
+        super().__init__(f"takes {takes}, got {got}")
+
+
+def _seconds(at_least: float, *, above: bool = False) -> Parse[float]:
+    takes = f"seconds (a number or a timedelta) {'above' if above else 'from'} {at_least:g}"
+
+    def parse(value: Any) -> float:
+        if isinstance(value, timedelta):
+            value = value.total_seconds()
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _Rejected(takes, repr(value))
+        if not math.isfinite(value) or value < at_least or (above and value == at_least):
+            raise _Rejected(takes, repr(value))
+        return float(value)
+
+    return parse
+
+
+def _choice(*words: str) -> Parse[str]:
+    def parse(value: Any) -> str:
+        if value not in words:
+            raise _Rejected(f"one of {', '.join(words)}", repr(value))
+        return str(value)
+
+    return parse
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _Rejected("True or False", repr(value))
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise _Rejected("a non-empty string", repr(value))
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    values = (value,) if isinstance(value, str) else value
+    if not isinstance(values, list | tuple) or not values:
+        raise _Rejected("a string or a list of strings", repr(value))
+    return tuple(_text(item) for item in values)
+
+
+def _key_prefix(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[\w.:/-]{1,64}", value, re.ASCII):
+        raise _Rejected("1 to 64 letters, digits or any of _ . : / -", repr(value))
+    return value
+
+
+def _url(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _Rejected("a URL", f"a value of type {type(value).__name__}")
+    scheme, found, _ = value.partition("://")
+    if not found or scheme not in SCHEMES:
+        # Not the whole value: a URL may hold a password.
+        raise _Rejected(
+            f"a URL whose scheme is one of {', '.join(SCHEMES)}",
+            repr(scheme) if found else "a value without ://",
+        )
+    return value
+
+
+def _key(value: Any) -> bytes:
+    if isinstance(value, str):
+        value = value.encode()
+    if not isinstance(value, bytes) or not value:
+        raise _Rejected("a non-empty string or bytes", f"a value of type {type(value).__name__}")
+    return value
+
+
+def _keys(value: Any) -> Mapping[str, bytes]:
+    takes = "a dict of key id to key, the first of which signs"
+    if not isinstance(value, Mapping) or not value:
+        raise _Rejected(takes, f"a value of type {type(value).__name__}")
+    if not all(isinstance(kid, str) and kid for kid in value):
+        raise _Rejected(takes, "a key id that is not a non-empty string")
+    return MappingProxyType({kid: _key(key) for kid, key in value.items()})
+
+
+def _optional(parse: Parse[T]) -> Parse[T | None]:
+    return lambda value: None if value is None else parse(value)
+
+
+def _setting(default: Any, parse: Parse[Any], doc: str, *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"parse": parse, "doc": doc})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The settings of one app, checked. Times are in seconds."""
+
+    redis_url: str | None = _setting(
+        None, _optional(_url), "Where Redis is. Required unless a client is handed in.",
+        secret=True,
+    )  # fmt: skip
+    secret_key: bytes | None = _setting(
+        None, _optional(_key),
+        "Signs and verifies; falls back to the app's SECRET_KEY. For RS256, ES256 and"
+        " EdDSA a private key as PEM.",
+        secret=True,
+    )  # fmt: skip
+    keys: Mapping[str, bytes] | None = _setting(
+        None, _optional(_keys),
+        "Key id to key, instead of one SECRET_KEY: the first signs, all verify.",
+        secret=True,
+    )  # fmt: skip
+    algorithm: str = _setting("HS256", _choice(*ALGORITHMS), "The only algorithm accepted.")
+    issuer: str | None = _setting(None, _optional(_text), "Written and required as iss.")
+    audience: tuple[str, ...] | None = _setting(
+        None, _optional(_texts), "Written as aud; a token must carry one of them."
+    )
+    leeway: float = _setting(
+        0, _seconds(0), "How far clocks may differ: added to each expiry and each TTL."
+    )
+    access_lifetime: float = _setting(15 * 60, _seconds(1), "How long an access token lives.")
+    refresh_lifetime: float = _setting(
+        30 * 24 * 3600, _seconds(1), "How long a refresh token lives."
+    )
+    strategy: str = _setting("blacklist", _choice("blacklist"), "How revocations are kept.")
+    key_prefix: str = _setting("jwtrevoke", _key_prefix, "What each Redis key begins with.")
+    require_everywhere: bool = _setting(
+        False, _boolean, "Require an access token on each view that is not exempt."
+    )
+    on_outage: str = _setting(
+        "deny", _choice("deny", "allow"),
+        "Without Redis: refuse with 503, or accept what is signed and unexpired.",
+    )  # fmt: skip
+    on_lost_data: str = _setting(
+        "deny", _choice("deny", "allow"),
+        "When Redis lost a subject's version: ask for a new sign-in, or accept.",
+    )  # fmt: skip
+    timeout: float = _setting(
+        0.25, _seconds(0, above=True), "Connect and read time-out of one Redis call."
+    )
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Config:
+        """Read ``JWT_REVOKE_*`` from ``mapping`` and check each.
+
+        :raises ConfigurationError: naming the setting, what it got and what it takes.
+        """
+        settings = {PREFIX + setting.name.upper(): setting for setting in fields(cls)}
+        _refuse_unknown(mapping, settings)
+        values = {
+            setting.name: _parsed(name, setting.metadata["parse"], mapping[name])
+            for name, setting in settings.items()
+            if name in mapping
+        }
+        if values.get("secret_key") is None and values.get("keys") is None:
+            values["secret_key"] = _parsed("SECRET_KEY", _optional(_key), mapping.get("SECRET_KEY"))
+        config = cls(**values)
+        config._check_together()
+        return config
+
+    @property
+    def longest_lifetime(self) -> float:
+        return max(self.access_lifetime, self.refresh_lifetime)
+
+    def _check_together(self) -> None:
+        if self.secret_key is None and self.keys is None:
+            raise ConfigurationError(
+                f"No signing key: set {PREFIX}SECRET_KEY, {PREFIX}KEYS or the app's SECRET_KEY."
+            )
+        if self.secret_key is not None and self.keys is not None:
+            raise ConfigurationError(
+                f"{PREFIX}SECRET_KEY and {PREFIX}KEYS exclude each other: put the secret into KEYS."
+            )
+        if self.refresh_lifetime < self.access_lifetime:
+            raise ConfigurationError(
+                f"{PREFIX}REFRESH_LIFETIME takes at least {PREFIX}ACCESS_LIFETIME"
+                f" ({self.access_lifetime:g} s), got {self.refresh_lifetime:g}"
+            )
+
+
+def _parsed(name: str, parse: Parse[T], value: Any) -> T:
+    try:
+        return parse(value)
+    except _Rejected as rejected:
+        raise ConfigurationError(f"{name} {rejected}") from None
+
+
+def _refuse_unknown(mapping: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    for name in mapping:
+        if isinstance(name, str) and name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigurationError(f"{name} is not a setting{hint}")

@@ -1,0 +1,129 @@
+"""The error tree.
+
+ConfigurationError          a setting cannot work; raised while the app starts
+JWTRevokeError              the answer to a request
+├── BadRequest             400  the credentials are not written as RFC 6750 says
+├── TokenRefused           401
+│   ├── MissingToken
+│   ├── MalformedToken
+│   ├── BadSignature
+│   ├── ExpiredToken
+│   ├── NotYetValid
+│   ├── WrongType
+│   ├── WrongIssuer
+│   ├── WrongAudience
+│   ├── MissingClaim
+│   ├── RevokedToken
+│   └── NotFresh
+└── Outage                 503  Redis cannot be asked within the time budget
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ConfigurationError(ValueError):
+    """A setting is missing or has a value that cannot work; raised by ``init_app``."""
+
+
+class JWTRevokeError(Exception):
+    """Root of what a request can be answered with; register an error handler on it.
+
+    ``status`` is the HTTP status, ``error`` the OAuth error code (RFC 6750
+    section 3.1), ``reason`` a stable word for programs, and ``description`` a
+    sentence for people. None of them ever holds a token or a key.
+    """
+
+    status: ClassVar[int]
+    error: ClassVar[str]
+    reason: ClassVar[str]
+    default_description: ClassVar[str]
+
+    def __init__(self, description: str | None = None) -> None:
+        self.description = description or self.default_description
+        super().__init__(self.description)
+
+
+class BadRequest(JWTRevokeError):
+    status = 400
+    error = "invalid_request"
+    reason = "malformed"
+    default_description = "The Authorization header must be 'Bearer <token>', once."
+
+
+class TokenRefused(JWTRevokeError):
+    """The presented token is not accepted; the subclass and ``reason`` say why."""
+
+    status = 401
+    error = "invalid_token"
+    reason = "revoked"
+    default_description = "The token is not accepted."
+
+
+class MissingToken(TokenRefused):
+    reason = "missing"
+    default_description = "A token is required."
+
+
+class MalformedToken(TokenRefused):
+    reason = "malformed"
+    default_description = "The token is not a well-formed JWT."
+
+
+class BadSignature(TokenRefused):
+    reason = "bad_signature"
+    default_description = "The token's signature does not verify."
+
+
+class ExpiredToken(TokenRefused):
+    reason = "expired"
+    default_description = "The token has expired."
+
+
+class NotYetValid(TokenRefused):
+    reason = "not_yet_valid"
+    default_description = "The token is not valid yet."
+
+
+class WrongType(TokenRefused):
+    reason = "wrong_type"
+    default_description = "A token of another type is required."
+
+
+class WrongIssuer(TokenRefused):
+    reason = "wrong_issuer"
+    default_description = "The token comes from another issuer."
+
+
+class WrongAudience(TokenRefused):
+    reason = "wrong_audience"
+    default_description = "The token is meant for another audience."
+
+
+class MissingClaim(TokenRefused):
+    reason = "missing_claim"
+    default_description = "The token lacks a required claim."
+
+
+class RevokedToken(TokenRefused):
+    reason = "revoked"
+    default_description = "The token has been revoked."
+
+
+class NotFresh(TokenRefused):
+    reason = "not_fresh"
+    default_description = "A fresh sign-in is required."
+
+
+class Outage(JWTRevokeError):
+    """Redis could not be asked. After a write it is unknown whether it was done.
+
+    ``retry_after`` is in seconds, for the Retry-After header.
+    """
+
+    status = 503
+    error = "temporarily_unavailable"
+    reason = "outage"
+    default_description = "Tokens cannot be checked at the moment."
+    retry_after: ClassVar[int] = 1

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+TokenType = Literal["access", "refresh"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """The verified claims of one token (RFC 7519).
+
+    Times are Unix times in seconds. ``session_id``, ``version`` and
+    ``issued_at`` are None where an outside signer left them out; ``claims`` is
+    the whole payload, the author's own claims included.
+    """
+
+    subject: str
+    id: str
+    expires_at: float
+    type: TokenType = "access"
+    session_id: str | None = None
+    version: int | None = None
+    issued_at: float | None = None
+    fresh: bool = False
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """What a sign-in hands out. ``expires_in`` is the access token's lifetime in seconds."""
+
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+    session_id: str
+    expires_in: int
+
+    def to_dict(self) -> dict[str, str | int]:
+        """The token response of RFC 6749 section 5.1."""
+        return {
+            "access_token": self.access,
+            "refresh_token": self.refresh,
+            "token_type": "Bearer",
+            "expires_in": self.expires_in,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check answers: live, or refused with a reason.
+
+    ``because`` is the value that decided, as it stands in Redis, for operators.
+    """
+
+    live: bool
+    because: str = ""
+    lost_data: bool = False
+
+
+LIVE = Verdict(True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What a signal carries. ``at`` is a Unix time in seconds."""
+
+    at: float
+    reason: str
+    subject: str | None = None
+    token_id: str | None = None
+    session_id: str | None = None
+    token_type: str | None = None
+    count: int = 1

