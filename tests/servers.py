@@ -53,6 +53,8 @@ class Server:
                 with self.client() as client:
                     client.ping()
                 return
+            except redis.AuthenticationError:
+                return
             except redis.RedisError:
                 time.sleep(0.01)
         raise RuntimeError(f"no server: {(self.folder / 'log').read_text()}")

@@ -1,0 +1,36 @@
+"""What the README and the pages say is true."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+
+def readme_program() -> str:
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    return str(program)
+
+
+def test_the_readmes_app_is_short_and_runs_as_pasted(tmp_path: Path) -> None:
+    pasted = tmp_path / "app.py"
+    pasted.write_text(readme_program())
+    assert len(readme_program().splitlines()) <= 25
+    client = runpy.run_path(str(pasted))["app"].test_client()
+
+    def sign_in() -> dict[str, Any]:
+        pair = client.post("/login", json={"username": "alice"}).json
+        return {"Authorization": f"Bearer {pair['access_token']}"}
+
+    phone, laptop = sign_in(), sign_in()
+    assert client.get("/me", headers=phone).json == {"user": "alice"}
+    assert client.post("/logout-everywhere", headers=phone).json == {"revoked": 4}
+    assert client.get("/me", headers=laptop).json["reason"] == "revoked"
+
+
+def test_the_page_of_settings_is_current() -> None:
+    generate = runpy.run_path(str(ROOT / "docs" / "generate_settings.py"))
+    assert (ROOT / "docs" / "settings.md").read_text() == generate["page"]()

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+
+from flask_jwt_revoke import Authority, Event, TokenRefused, signals
+
+Heard = list[tuple[str, object, Event]]
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    """What was sent while the test ran: signal, sender and event."""
+    found: Heard = []
+    connected = []
+    for signal in (
+        signals.token_issued, signals.token_refused, signals.token_revoked,
+        signals.logged_out, signals.logged_out_everywhere, signals.outage,
+    ):  # fmt: skip
+
+        def receive(sender: object, event: Event, name: str = signal.name) -> None:
+            found.append((name, sender, event))
+
+        connected.append((signal, receive))
+        signal.connect(receive)
+    yield found
+    for signal, receive in connected:
+        signal.disconnect(receive)
+
+
+def test_each_verb_tells_what_it_did(make_app: Callable[..., Flask], heard: Heard) -> None:
+    app = make_app()
+    with app.app_context():
+        pair = app.revoke.issue("alice")
+        access = app.revoke.check(pair.access)
+        app.revoke.record({"sub": "bob", "jti": "J1", "exp": time.time() + 60})
+        app.revoke.revoke(pair.access, reason="stolen")
+        with pytest.raises(TokenRefused):
+            app.revoke.check(pair.access)
+        app.revoke.logout(pair.refresh)
+        app.revoke.issue("alice")
+        app.revoke.logout_everywhere("alice", reason="password_changed")
+    told = [(name, event.reason, event.subject, event.count) for name, _, event in heard]
+    assert told == [
+        ("token-issued", "issue", "alice", 2),
+        ("token-issued", "record", "bob", 1),
+        ("token-revoked", "stolen", "alice", 1),
+        ("token-refused", "revoked", None, 1),
+        ("logged-out", "logout", "alice", 1),
+        ("token-issued", "issue", "alice", 2),
+        ("logged-out-everywhere", "password_changed", "alice", 2),
+    ]
+    assert all(sender is app for _, sender, _ in heard)
+    revoked, ended = heard[2][2], heard[4][2]
+    assert (revoked.token_id, revoked.token_type) == (access.id, "access")
+    assert ended.session_id == pair.session_id
+    assert revoked.at == pytest.approx(time.time(), abs=60)
+
+
+def test_without_flask_the_authority_is_the_sender(
+    make_authority: Callable[..., Authority], heard: Heard
+) -> None:
+    authority = make_authority("memory://")
+    authority.issue("alice")
+    assert heard[0][1] is authority
+
+
+def test_a_request_without_a_token_is_no_refused_token(
+    make_app: Callable[..., Flask], heard: Heard
+) -> None:
+    app = make_app(require_everywhere=True)
+    app.add_url_rule("/", "view", lambda: "in")
+    assert app.test_client().get("/").status_code == 401
+    assert heard == []
