@@ -10,8 +10,8 @@ from flask_jwt_revoke.config import PREFIX, Config
 PAGE = Path(__file__).with_name("settings.md")
 HEAD = """# Settings
 
-Each is read from `app.config` at `init_app`, and a value that cannot work is refused there. Times are in seconds, or a
-`timedelta`.
+Each is read from `app.config` at `init_app`, and a value that cannot work is refused there.
+Times are in seconds, or a `timedelta`.
 
 | setting | default | what it is for |
 | --- | --- | --- |
