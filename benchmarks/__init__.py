@@ -1,0 +1,1 @@
+"""Side by side in one run: what does a check cost a request? ``python -m benchmarks --help``."""

@@ -1,0 +1,4 @@
+"""The view that each contender serves."""
+
+PATH = "/view"
+BODY = b'{"user":"alice"}\n'
