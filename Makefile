@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 .PHONY: run test lint format bench dist clean
 
 run: $(VENV)/.example
-	@PORT=$(PORT) $(BIN)/python -m example_app
+	@PORT=$(PORT) exec $(BIN)/python -m example_app
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(ARGS)

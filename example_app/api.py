@@ -1,0 +1,50 @@
+"""The JSON views: sign in, ask who one is, log out here or everywhere."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+from flask.typing import ResponseReturnValue
+
+from flask_jwt_revoke import JWTRevoke, current_token
+
+from .errors import WrongPassword
+from .fields import sign_in
+from .users import current_users
+
+revoke = JWTRevoke()
+blueprint = Blueprint("api", __name__)
+
+
+@blueprint.post("/login")
+@revoke.exempt  # whoever signs in may still send the token of before
+def login() -> ResponseReturnValue:
+    asked = sign_in()
+    user = current_users().authenticated(asked.username, asked.password)
+    if user is None:
+        raise WrongPassword()
+    return revoke.issue(user, device=asked.device).to_dict()
+
+
+@blueprint.get("/me")
+@revoke.required
+def me() -> ResponseReturnValue:
+    return {"user": current_token.subject}
+
+
+@blueprint.post("/logout")
+@revoke.required(allow_expired=True)  # type: ignore[call-arg, untyped-decorator]
+def logout() -> ResponseReturnValue:
+    revoke.logout()
+    return "", 204
+
+
+@blueprint.post("/logout-everywhere")
+@revoke.required
+def logout_everywhere() -> ResponseReturnValue:
+    return {"revoked": revoke.logout_everywhere(current_token.subject)}
+
+
+@blueprint.after_request
+def keep_no_copy(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response

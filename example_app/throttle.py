@@ -1,0 +1,101 @@
+"""How often one may try to sign in, counted by Flask-Limiter in the same Redis."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import redis
+from flask import Flask, current_app
+from flask.typing import ResponseReturnValue
+from flask_limiter import Limiter, RequestLimit
+from flask_limiter.util import get_remote_address
+from limits import parse_many
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException
+from redis.retry import Retry
+from werkzeug.exceptions import TooManyRequests
+
+from flask_jwt_revoke import Authority, Outage
+
+from .fields import sign_in
+
+
+def guard(app: Flask, *endpoints: str) -> None:
+    """Count the requests to ``endpoints`` together, per address and per user name."""
+    per_address, per_user = (
+        _checked(app, name) for name in ("LOGIN_LIMIT_PER_ADDRESS", "LOGIN_LIMIT_PER_USER")
+    )
+    _set_defaults(app)
+    # One for each app, since a Limiter keeps its storage to itself.
+    limiter = Limiter(get_remote_address, app=app, on_breach=_refuse)
+    limits = (
+        limiter.shared_limit(per_address, "sign-in:address"),
+        limiter.shared_limit(per_user, "sign-in:user", key_func=lambda: sign_in().username),
+    )
+    for endpoint in endpoints:
+        view: Callable[..., Any] = app.view_functions[endpoint]
+        for limit in limits:
+            view = limit(view)
+        app.view_functions[endpoint] = view
+    for failure in (redis.RedisError, RedisClusterException):
+        app.register_error_handler(failure, _unavailable)
+
+
+def storage(url: str, timeout: float) -> tuple[str, dict[str, Any]]:
+    """Flask-Limiter's URI and options for what ``JWT_REVOKE_REDIS_URL`` names.
+
+    ``timeout`` (seconds) bounds each connect and each read.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme == "memory":
+        return url, {}
+    # Without these a Redis that hangs holds each sign-in for a minute.
+    options: dict[str, Any] = {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    base, _, topology = scheme.partition("+")
+    if topology:
+        scheme = f"redis+{topology}"
+        options |= {"ssl": True} if base == "rediss" else {}
+    if topology == "sentinel":
+        address, _, path = rest.partition("/")
+        service, _, db = path.strip("/").partition("/")
+        rest = f"{address}/{service}"
+        options |= {"sentinel_kwargs": dict(options), "db": int(db or 0)}
+    return f"{'redis+unix' if scheme == 'unix' else scheme}://{rest}", options
+
+
+def _checked(app: Flask, name: str) -> str:
+    # Flask-Limiter only logs a limit that it cannot read, and then lets all pass.
+    limit: str = app.config[name]
+    try:
+        parse_many(limit)
+    except ValueError:
+        raise ValueError(f"{name} takes a limit such as '20 per minute', got {limit!r}") from None
+    return limit
+
+
+def _set_defaults(app: Flask) -> None:
+    authority: Authority = app.extensions["jwt_revoke"]
+    uri, options = storage(authority.config.redis_url or "", authority.config.timeout)
+    app.config.setdefault("RATELIMIT_STORAGE_URI", uri)
+    app.config.setdefault("RATELIMIT_STORAGE_OPTIONS", options)
+    # A fixed window lets twice the number through around its edge.
+    app.config.setdefault("RATELIMIT_STRATEGY", "moving-window")
+
+
+def _refuse(limit: RequestLimit) -> NoReturn:
+    seconds = max(1, math.ceil(limit.reset_at - time.time()))
+    raise TooManyRequests(f"At most {limit.limit}: try again later.", retry_after=seconds)
+
+
+def _unavailable(error: Exception) -> ResponseReturnValue:
+    current_app.logger.warning("Sign-ins cannot be counted: %s", type(error).__name__)
+    # Answered as the extension answers its own outages.
+    return current_app.handle_user_exception(Outage("Sign-ins cannot be counted at the moment."))

@@ -1,0 +1,74 @@
+"""The accounts: names and password hashes in SQLite."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+from flask import Flask, current_app
+from werkzeug.security import check_password_hash, generate_password_hash
+
+DEMO = {"alice": "wonderland", "bob": "can-we-fix-it"}
+
+_EXTENSION = "example_app.users"
+
+
+def canonical(name: str) -> str:
+    """The one spelling under which a name is looked up, counted and written into tokens."""
+    return name.strip().casefold()
+
+
+class Users:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._opened() as database:
+            database.execute(
+                "CREATE TABLE IF NOT EXISTS user (name TEXT PRIMARY KEY, password_hash TEXT)"
+            )
+
+    def seed(self, accounts: Mapping[str, str]) -> None:
+        """Add accounts, name to password, unless there are some already."""
+        with self._opened() as database:
+            if database.execute("SELECT 1 FROM user").fetchone() is None:
+                rows = [
+                    (canonical(name), generate_password_hash(password))
+                    for name, password in accounts.items()
+                ]
+                database.executemany("INSERT OR IGNORE INTO user VALUES (?, ?)", rows)
+
+    def authenticated(self, name: str, password: str) -> str | None:
+        """The canonical name of the account; None for a wrong name or password."""
+        name = canonical(name)
+        with self._opened() as database:
+            row = database.execute(
+                "SELECT password_hash FROM user WHERE name = ?", (name,)
+            ).fetchone()
+        # An unknown name must not be told by a quicker answer.
+        matches = check_password_hash(row[0] if row else _nobodys_hash(), password)
+        return name if row and matches else None
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        # As a context manager a connection commits, but stays open.
+        with closing(sqlite3.connect(self._path)) as database, database:
+            yield database
+
+
+def init_app(app: Flask, path: Path) -> None:
+    users = app.extensions[_EXTENSION] = Users(path)
+    users.seed(DEMO)
+    _nobodys_hash()
+
+
+def current_users() -> Users:
+    return cast(Users, current_app.extensions[_EXTENSION])
+
+
+@cache
+def _nobodys_hash() -> str:
+    return generate_password_hash(secrets.token_hex())
