@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -18,7 +17,11 @@ SCHEMES = (
     "redis", "rediss", "unix", "memory",
     "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster",
 )  # fmt: skip
+STRATEGIES = ("blacklist", "allowlist", "version")
 ALGORITHMS = ("HS256", "HS384", "HS512", "RS256", "ES256", "EdDSA")
+
+_DAY = 24 * 3600
+_CENTURY = 100 * 365 * _DAY
 
 T = TypeVar("T")
 Parse = Callable[[Any], T]
@@ -31,15 +34,16 @@ class _Rejected(Exception):
         super().__init__(f"takes {takes}, got {got}")
 
 
-def _seconds(at_least: float, *, above: bool = False) -> Parse[float]:
-    takes = f"seconds (a number or a timedelta) {'above' if above else 'from'} {at_least:g}"
+def _seconds(at_least: float, at_most: float, *, above: bool = False) -> Parse[float]:
+    begin = f"above {at_least:g}" if above else f"from {at_least:g}"
+    takes = f"seconds (a number or a timedelta) {begin} to {at_most:g}"
 
     def parse(value: Any) -> float:
         if isinstance(value, timedelta):
             value = value.total_seconds()
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _Rejected(takes, repr(value))
-        if not math.isfinite(value) or value < at_least or (above and value == at_least):
+        if not at_least <= value <= at_most or (above and value == at_least):
             raise _Rejected(takes, repr(value))
         return float(value)
 
@@ -110,6 +114,46 @@ def _keys(value: Any) -> Mapping[str, bytes]:
     return MappingProxyType({kid: _key(key) for kid, key in value.items()})
 
 
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise _Rejected("a whole number from 1", repr(value))
+    return value
+
+
+def _some_of(*words: str) -> Parse[tuple[str, ...]]:
+    def parse(value: Any) -> tuple[str, ...]:
+        found = tuple(value) if isinstance(value, list | tuple) else ()
+        if not found or len(set(found)) != len(found) or not set(found) <= set(words):
+            raise _Rejected(f"a list of some of {', '.join(words)}, each once", repr(value))
+        return found
+
+    return parse
+
+
+def _strategy(value: Any) -> Any:
+    verbs = ("on_issue", "on_revoke", "on_logout", "on_logout_everywhere", "question", "is_live")
+    if value in STRATEGIES or (
+        not isinstance(value, str | type)
+        and all(callable(getattr(value, verb, None)) for verb in verbs)
+    ):
+        return value
+    raise _Rejected(
+        f"one of {', '.join(STRATEGIES)} or an object with {', '.join(verbs)}", repr(value)
+    )
+
+
+def _cookie_name(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[\w.!#$%&'*+^`|~-]{1,64}", value, re.ASCII):
+        raise _Rejected("a name of 1 to 64 letters, digits or hyphens", repr(value))
+    return value
+
+
+def _path(value: Any) -> str:
+    if not isinstance(value, str) or not value.startswith("/") or ";" in value:
+        raise _Rejected("a path that begins with /", repr(value))
+    return value
+
+
 def _optional(parse: Parse[T]) -> Parse[T | None]:
     return lambda value: None if value is None else parse(value)
 
@@ -143,13 +187,73 @@ class Config:
         None, _optional(_texts), "Written as aud; a token must carry one of them."
     )
     leeway: float = _setting(
-        0, _seconds(0), "How far clocks may differ: added to each expiry and each TTL."
+        0, _seconds(0, _DAY), "How far clocks may differ: added to each expiry and each TTL."
     )
-    access_lifetime: float = _setting(15 * 60, _seconds(1), "How long an access token lives.")
+    access_lifetime: float = _setting(
+        15 * 60, _seconds(1, _CENTURY), "How long an access token lives."
+    )
     refresh_lifetime: float = _setting(
-        30 * 24 * 3600, _seconds(1), "How long a refresh token lives."
+        30 * _DAY, _seconds(1, _CENTURY), "How long a refresh token lives."
     )
-    strategy: str = _setting("blacklist", _choice("blacklist"), "How revocations are kept.")
+    strategy: Any = _setting(  # noqa: RUF009 - a string, or what an author hands in
+        "blacklist", _strategy,
+        "How revocations are kept: blacklist, allowlist, version, or an object of your own.",
+    )  # fmt: skip
+    checked_types: tuple[str, ...] = _setting(
+        ("access", "refresh"), _some_of("access", "refresh"),
+        "Token types that are looked up; with ('refresh',) an access token ends by expiring.",
+    )  # fmt: skip
+    refresh_grace: float = _setting(
+        10,
+        _seconds(0, _DAY),
+        "How long a spent refresh token gets the same pair again.",
+    )
+    max_sessions: int | None = _setting(
+        None, _optional(_count), "How many sessions a subject may have."
+    )
+    on_max_sessions: str = _setting(
+        "oldest", _choice("oldest", "refuse"),
+        "At the limit: end the oldest session, or refuse the sign-in.",
+    )  # fmt: skip
+    session_idle_timeout: float | None = _setting(
+        None,
+        _optional(_seconds(120, _CENTURY)),
+        "A session that was not seen for so long cannot be refreshed.",
+    )
+    session_lifetime: float | None = _setting(
+        None,
+        _optional(_seconds(1, _CENTURY)),
+        "However often it is refreshed, a session ends after so long.",
+    )
+    session_address: str = _setting(
+        "network", _choice("full", "network", "none"),
+        "What a session keeps of the address: all, the /24 or /48 network, or nothing.",
+    )  # fmt: skip
+    outside_tokens_without_jti: bool = _setting(
+        False, _boolean, "Identify a token that has no jti by the SHA-256 of its signed part."
+    )
+    token_location: tuple[str, ...] = _setting(
+        ("headers",),
+        _some_of("headers", "cookies"),
+        "Where tokens are looked for, in this order: headers, cookies.",
+    )
+    access_cookie: str = _setting("access_token", _cookie_name, "Name of the access cookie.")
+    refresh_cookie: str = _setting("refresh_token", _cookie_name, "Name of the refresh cookie.")
+    csrf_cookie: str = _setting(
+        "csrf_token", _cookie_name, "Name of the cookie that scripts read the CSRF value from."
+    )
+    cookie_path: str = _setting("/", _path, "Path of the access cookie and of the CSRF cookie.")
+    refresh_cookie_path: str = _setting("/auth", _path, "Path of the refresh cookie.")
+    cookie_domain: str | None = _setting(None, _optional(_text), "Domain of the cookies.")
+    cookie_secure: bool = _setting(True, _boolean, "Send the cookies over HTTPS only.")
+    cookie_samesite: str = _setting(
+        "Lax", _choice("Strict", "Lax", "None"), "SameSite of the cookies."
+    )
+    csrf_protect: bool = _setting(
+        True, _boolean, "Ask for the CSRF value when a cookie authorises a request that writes."
+    )
+    csrf_header: str = _setting("X-CSRF-Token", _cookie_name, "Header that carries the CSRF value.")
+    csrf_field: str = _setting("csrf_token", _text, "Form field that carries it instead.")
     key_prefix: str = _setting("jwtrevoke", _key_prefix, "What each Redis key begins with.")
     require_everywhere: bool = _setting(
         False, _boolean, "Require an access token on each view that is not exempt."
@@ -163,7 +267,7 @@ class Config:
         "When Redis lost a subject's version: ask for a new sign-in, or accept.",
     )  # fmt: skip
     timeout: float = _setting(
-        0.25, _seconds(0, above=True), "Connect and read time-out of one Redis call."
+        0.25, _seconds(0, 60, above=True), "Connect and read time-out of one Redis call."
     )
 
     @classmethod
@@ -197,6 +301,20 @@ class Config:
         if self.secret_key is not None and self.keys is not None:
             raise ConfigurationError(
                 f"{PREFIX}SECRET_KEY and {PREFIX}KEYS exclude each other: put the secret into KEYS."
+            )
+        if self.session_idle_timeout is not None and "access" not in self.checked_types:
+            raise ConfigurationError(
+                f"{PREFIX}SESSION_IDLE_TIMEOUT takes CHECKED_TYPES with access: a session is seen"
+                " when its access token is checked"
+            )
+        if self.cookie_samesite == "None" and not self.cookie_secure:
+            raise ConfigurationError(
+                f"{PREFIX}COOKIE_SAMESITE None takes {PREFIX}COOKIE_SECURE True"
+            )
+        cookies = (self.access_cookie, self.refresh_cookie, self.csrf_cookie)
+        if len(set(cookies)) < len(cookies):
+            raise ConfigurationError(
+                f"{PREFIX}ACCESS_COOKIE, REFRESH_COOKIE and CSRF_COOKIE take different names"
             )
         if self.refresh_lifetime < self.access_lifetime:
             raise ConfigurationError(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -63,6 +69,33 @@ def check_id(name: str, value: object) -> str:
     return value
 
 
+def own_claims(claims: Claims) -> dict[str, Any]:
+    """The author's claims among all."""
+    return {name: value for name, value in claims.claims.items() if name not in RESERVED}
+
+
+class Seen:
+    """Claims of tokens whose signature verified, by digest. Bounded: the oldest go first.
+
+    The keys and settings that they were judged by never change in one :class:`Tokens`.
+    """
+
+    MOST = 4096
+
+    def __init__(self) -> None:
+        self._claims: dict[bytes, Claims] = {}
+        self.get = self._claims.get
+
+    def add(self, digest: bytes, claims: Claims) -> Claims:
+        self._claims[digest] = claims
+        while len(self._claims) > self.MOST:
+            try:
+                self._claims.pop(next(iter(self._claims)), None)
+            except (RuntimeError, StopIteration):  # another thread was quicker
+                break
+        return claims
+
+
 class Tokens:
     """Signs and verifies with the keys and the one algorithm of the configuration."""
 
@@ -73,9 +106,11 @@ class Tokens:
         named = config.keys or {"": config.secret_key or b""}
         loaded = {kid: _load(config.algorithm, algorithm, key, kid) for kid, key in named.items()}
         self._kid, self._signing = next(iter(loaded.items()))
-        if config.algorithm not in _SHORTEST_SECRET and not hasattr(self._signing, "sign"):
-            raise ConfigurationError(f"{_setting_of(self._kid)}: a public key cannot sign")
+        self._raw_key = named[self._kid]
+        # With a public key alone, tokens of an outside signer can still be checked.
+        self._can_sign = config.algorithm in _SHORTEST_SECRET or hasattr(self._signing, "sign")
         self._verifying = {kid: _public(key) for kid, key in loaded.items()}
+        self._seen = Seen()
 
     def sign(self, claims: Claims) -> str:
         return self._jws.encode(
@@ -85,8 +120,18 @@ class Tokens:
             headers={"kid": self._kid} if self._kid else None,
         )
 
+    def derived(self, purpose: str, value: str) -> str:
+        """128 bits that only the holder of the signing key can compute, base64url."""
+        message = f"{purpose}:{value}".encode()
+        digest = hmac.digest(self._raw_key, message, "sha256")
+        return base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
+
     def check_signable(self, claims: Claims) -> None:
-        """:raises ValueError: the author's claims cannot be in a token."""
+        """:raises ValueError: the author's claims cannot be in a token, or there is no key."""
+        if not self._can_sign:
+            raise ConfigurationError(f"{_setting_of(self._kid)}: a public key cannot sign")
+        if not all(isinstance(name, str) for name in claims.claims):
+            raise ValueError("claims: each name must be a string")
         reserved = sorted(RESERVED.intersection(claims.claims))
         if reserved:
             raise ValueError(f"claims: the name {reserved[0]!r} is reserved")
@@ -102,20 +147,40 @@ class Tokens:
 
         :raises TokenRefused: the subclass says why.
         """
-        if len(token) > MAX_TOKEN or not _COMPACT.fullmatch(token):
+        if not isinstance(token, str) or len(token) > MAX_TOKEN:
             raise MalformedToken()
-        claims = self.claims_of(_loads(self._verified(token)))
-        self._check_claims(claims, now, allow_expired)
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        claims = self._seen.get(digest)
+        if claims is None:
+            claims = self._seen.add(digest, self._read(token))
+        self._check_dates(claims, now, allow_expired)
+        return _unshared(claims)
+
+    def _read(self, token: str) -> Claims:
+        """Everything about a token that time does not change."""
+        if not _COMPACT.fullmatch(token):
+            raise MalformedToken()
+        claims = self.claims_of(_loads(self._verified(token)), self._substitute_id(token))
+        if "nbf" in claims.claims:
+            _date(claims.claims, "nbf")
+        if self._config.issuer is not None and claims.claims.get("iss") != self._config.issuer:
+            raise WrongIssuer()
+        _check_audience(claims.claims, self._config.audience)
         return claims
 
-    def claims_of(self, payload: object) -> Claims:
+    def claims_of(self, payload: object, substitute_id: str | None = None) -> Claims:
         """Read a payload whose signature is vouched for.
+
+        ``substitute_id`` stands in for a jti that is not there.
 
         :raises MissingClaim: no exp, jti or sub.
         :raises MalformedToken: a claim of the wrong kind.
         """
         if not isinstance(payload, Mapping):
             raise MalformedToken()
+        payload = {name: _timestamp(value) for name, value in payload.items()}
+        if substitute_id is not None and "jti" not in payload:
+            payload = {**payload, "jti": substitute_id}
         for name in ("exp", "jti", "sub"):
             if payload.get(name) is None:
                 raise MissingClaim(f"The token lacks the claim {name}.")
@@ -130,6 +195,12 @@ class Tokens:
             fresh=payload.get("fresh") is True,
             claims=MappingProxyType(dict(payload)),
         )
+
+    def _substitute_id(self, token: str) -> str | None:
+        """A digest of what is signed; the signature has more than one spelling."""
+        if not self._config.outside_tokens_without_jti:
+            return None
+        return "sha256-" + hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
 
     def _verified(self, token: str) -> bytes:
         try:
@@ -176,14 +247,11 @@ class Tokens:
             payload["aud"] = config.audience[0] if len(config.audience) == 1 else config.audience
         return payload
 
-    def _check_claims(self, claims: Claims, now: float, allow_expired: bool) -> None:
-        payload, config = claims.claims, self._config
-        if "nbf" in payload and _date(payload, "nbf") > now + config.leeway:
+    def _check_dates(self, claims: Claims, now: float, allow_expired: bool) -> None:
+        leeway = self._config.leeway
+        if claims.claims.get("nbf", 0) > now + leeway:
             raise NotYetValid()
-        if config.issuer is not None and payload.get("iss") != config.issuer:
-            raise WrongIssuer()
-        _check_audience(payload, config.audience)
-        if claims.expires_at + config.leeway <= now and not allow_expired:
+        if claims.expires_at + leeway <= now and not allow_expired:
             raise ExpiredToken()
 
 
@@ -224,13 +292,20 @@ def _public(key: Any) -> Any:
     return key.public_key() if isinstance(key, private) else key
 
 
+def _unshared(claims: Claims) -> Claims:
+    """What a view changes inside a claim, the next request must not see."""
+    if any(isinstance(value, dict | list) for value in claims.claims.values()):
+        return replace(claims, claims=MappingProxyType(deepcopy(dict(claims.claims))))
+    return claims
+
+
 def _dumps(payload: Mapping[str, Any]) -> bytes:
     return json.dumps(payload, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _loads(payload: bytes) -> object:
     try:
-        return json.loads(payload, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        return _DECODER.decode(payload.decode())
     except (ValueError, RecursionError) as error:
         raise MalformedToken() from error
 
@@ -244,6 +319,9 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
 
 
 def _id(payload: Mapping[str, Any], name: str) -> str:
@@ -264,6 +342,11 @@ def _date(payload: Mapping[str, Any], name: str) -> float:
     return value
 
 
+def _timestamp(value: Any) -> Any:
+    # PyJWT takes a datetime for a date, and so may an author who hands in the same claims.
+    return value.timestamp() if isinstance(value, datetime) else value
+
+
 def _type(payload: Mapping[str, Any]) -> Any:
     # An outside signer that knows no types signs access tokens.
     type = payload.get("type", "access")
@@ -273,8 +356,11 @@ def _type(payload: Mapping[str, Any]) -> Any:
 
 
 def _version(payload: Mapping[str, Any]) -> int | None:
-    version = payload.get("ver")
-    if version is not None and (isinstance(version, bool) or not isinstance(version, int)):
+    # Other issuers have a ver of their own; ours stands beside these.
+    if not {"ver", "sid", "type", "fresh"} <= payload.keys():
+        return None
+    version = payload["ver"]
+    if isinstance(version, bool) or not isinstance(version, int):
         raise MalformedToken("The claim ver is not an integer.")
     return version
 

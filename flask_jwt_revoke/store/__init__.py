@@ -1,16 +1,19 @@
-from .client import Client, check_client, check_url, connect
-from .keys import Keys
-from .redis import Pairs, Reply, Store, Transaction, pairs_of
+from .client import Client, connector
+from .keys import Keys, mark
+from .redis import Store
+from .replies import Pairs, pairs, text
+from .transaction import Command, Reply, Transaction
 
 __all__ = [
     "Client",
+    "Command",
     "Keys",
     "Pairs",
     "Reply",
     "Store",
     "Transaction",
-    "check_client",
-    "check_url",
-    "connect",
-    "pairs_of",
+    "connector",
+    "mark",
+    "pairs",
+    "text",
 ]

@@ -7,6 +7,7 @@ that an interrupted call left behind and the next caller reads as its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from inspect import iscoroutinefunction, signature
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -23,6 +24,23 @@ Client = Any  # redis.Redis or redis.RedisCluster: redis-py types no common base
 Address = tuple[str, int]
 
 
+def connector(url: str | None, timeout: float, client: Client | None) -> Callable[[], Client]:
+    """What makes the client on first use: from ``url``, unless one is handed in.
+
+    :raises ConfigurationError: there is neither, or it cannot be used.
+    """
+    if client is not None:
+        check_client(client)
+        return lambda: client
+    if url is None:
+        raise ConfigurationError(
+            "No Redis: set JWT_REVOKE_REDIS_URL (memory:// for one process without a server)"
+            " or hand in a client with redis=."
+        )
+    check_url(url)
+    return lambda: connect(url, timeout)
+
+
 def connect(url: str, timeout: float) -> Client:
     """Make a client; ``timeout`` (seconds) bounds each connect and each read.
 
@@ -36,6 +54,8 @@ def connect(url: str, timeout: float) -> Client:
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
         "driver_info": None,
+        # One for each thread at work; redis-py's default of 100 would refuse the 101st.
+        "max_connections": 2**31,
     }
     if scheme == "memory":
         return _memory()
@@ -51,7 +71,10 @@ def check_url(url: str) -> None:
 
     :raises ConfigurationError: the URL cannot be used.
     """
-    scheme, _, topology = urlsplit(url).scheme.partition("+")
+    try:
+        scheme, _, topology = urlsplit(url).scheme.partition("+")
+    except ValueError:
+        raise ConfigurationError("JWT_REVOKE_REDIS_URL cannot be read as a URL") from None
     if scheme == "memory":
         _memory()
         return
@@ -63,8 +86,9 @@ def check_url(url: str) -> None:
     if not topology:
         try:
             redis.connection.parse_url(url)
-        except ValueError as error:
-            raise ConfigurationError(f"JWT_REVOKE_REDIS_URL: {error}") from None
+        except ValueError:
+            # Its text may hold a part of the password.
+            raise ConfigurationError("JWT_REVOKE_REDIS_URL cannot be read as a URL") from None
 
 
 def check_client(client: object) -> None:

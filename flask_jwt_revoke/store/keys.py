@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import string
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -15,6 +16,19 @@ _READABLE = "".join(set(string.punctuation) - set(":{}%"))
 def encoded(part: str) -> str:
     """Percent-encode a part of a key. Different parts have different encodings."""
     return part if part.isascii() and part.isalnum() else quote(part, safe=_READABLE)
+
+
+_REASON = re.compile(r"[\w.-]{1,64}", re.ASCII)
+
+
+def mark(reason: str, now: float) -> str:
+    """The value of an entry, for people who look with redis-cli.
+
+    :raises ValueError: ``reason`` is not 1 to 64 letters, digits or any of ``_ . -``.
+    """
+    if not isinstance(reason, str) or not _REASON.fullmatch(reason):
+        raise ValueError("reason must be 1 to 64 letters, digits or any of _ . -")
+    return f"{reason}@{int(now)}"
 
 
 def remaining_ms(until: float, now: float) -> int:
@@ -40,8 +54,12 @@ class Keys:
         return f"{self.base(subject)}tokens"
 
     def sessions(self, subject: str) -> str:
-        """Hash of sid to session record; lives as long as the longest."""
+        """Hash of sid to session record, see ``sessions``; lives as long as the longest."""
         return f"{self.base(subject)}sessions"
+
+    def blocked(self, subject: str) -> str:
+        """String ``<reason>@<unix time>``; lives until the subject is unblocked."""
+        return f"{self.base(subject)}blocked"
 
     def version(self, subject: str) -> str:
         """Integer; outlives every token that carries it."""

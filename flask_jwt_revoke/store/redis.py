@@ -1,12 +1,13 @@
-"""The verbs as pipelines: what is read in one round trip, what is written in one MULTI."""
+"""One Redis: asked in one round trip, written in one transaction."""
 
 from __future__ import annotations
 
 import logging
+import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -15,173 +16,103 @@ from redis.exceptions import AskError, MovedError, RedisClusterException
 
 from ..errors import Outage
 from .client import Client
-from .keys import Keys, remaining_ms
+from .held import Held
+from .interrupted import Interruptible, abandon
+from .keys import Keys
+from .replies import Pairs, pairs, texts
+from .transaction import Command, Transaction
 
 T = TypeVar("T")
-Pairs = list[tuple[str, float]]
 
 log = logging.getLogger("flask_jwt_revoke")
 
+# Writes when a session was last seen into its record, once a minute.
+# KEYS[1]: the sessions of a subject. ARGV: sid, now, seconds between two writes, seconds
+# after which a session is idle (0: never), when it is not seen any more.
+# The record begins with "[" and the ten digits of the last time. Answers 1 if it wrote.
+_TOUCH = """
+local record = redis.call('HGET', KEYS[1], ARGV[1])
+if not record then
+    return 0
+end
+local since = tonumber(ARGV[2]) - tonumber(string.sub(record, 2, 11))
+if since < tonumber(ARGV[3]) or (ARGV[4] ~= '0' and since >= tonumber(ARGV[4])) then
+    return 0
+end
+redis.call('HSET', KEYS[1], ARGV[1], '[' .. ARGV[2] .. string.sub(record, 12))
+return 1
+"""
+
 _FAILURES = (redis.RedisError, RedisClusterException, OSError)
 _ATTEMPTS = 50
-
-
-class Reply:
-    """The answer to one queued command, there once its transaction is through."""
-
-    __slots__ = ("value",)
-    value: Any
-
-
-class Transaction:
-    """Commands of one subject that Redis runs all or not at all.
-
-    ``now`` and every ``until`` are Unix times in seconds; each TTL is relative and
-    includes the leeway, so neither clock can end an entry before its token. ``pipe`` is
-    redis-py's pipeline, for a strategy that needs another command.
-    """
-
-    def __init__(self, pipe: Any, keys: Keys, subject: str, now: float, leeway: float) -> None:
-        self.pipe = pipe
-        self.keys = keys
-        self.subject = subject
-        self.now = now
-        self._leeway = leeway
-        self._replies: dict[int, Reply] = {}
-
-    def begin(self) -> None:
-        """End the reads of a watched transaction: from here on commands are queued."""
-        self.pipe.multi()
-
-    def session_record(self, sid: str) -> str | None:
-        record = self.pipe.hget(self.keys.sessions(self.subject), sid)
-        return None if record is None else _text(record)
-
-    def is_revoked(self, id: str) -> bool:
-        return self.pipe.get(self.keys.revoked(self.subject, id)) is not None
-
-    def version(self, until: float) -> Reply:
-        """Begin the version at the clock where there is none, let it live until, read it."""
-        key = self.keys.version(self.subject)
-        self._begin_version(key, until)
-        self.pipe.get(key)
-        return self._reply()
-
-    def raise_version(self, until: float) -> None:
-        key = self.keys.version(self.subject)
-        self._begin_version(key, until)
-        self.pipe.incr(key)
-
-    def index(self, tokens: Mapping[str, float]) -> None:
-        """Add jti to exp, and drop what has expired."""
-        key = self.keys.tokens(self.subject)
-        self.pipe.zremrangebyscore(key, "-inf", self.now - self._leeway)
-        self.pipe.zadd(key, dict(tokens))
-        self._keep(key, max(tokens.values()))
-
-    def unindex(self, ids: Iterable[str]) -> None:
-        self._each(self.pipe.zrem, self.keys.tokens(self.subject), ids)
-
-    def listed(self) -> Reply:
-        """Every jti still in the index, with its exp."""
-        self.pipe.zrange(self.keys.tokens(self.subject), 0, -1, withscores=True)
-        return self._reply()
-
-    def revoke(self, id: str, mark: str, until: float) -> None:
-        """Refuse a jti or sid from now on; the first mark stays, the longest life wins."""
-        ttl = remaining_ms(until + self._leeway, self.now)
-        if ttl > 0:
-            key = self.keys.revoked(self.subject, id)
-            self.pipe.set(key, mark, px=ttl, nx=True)
-            self.pipe.pexpire(key, ttl, gt=True)
-
-    def revoke_all(self, tokens: Pairs, mark: str) -> None:
-        """Refuse many jtis that are not revoked yet, and take them off the index."""
-        for jti, until in tokens:
-            ttl = remaining_ms(until + self._leeway, self.now)
-            if ttl > 0:
-                self.pipe.set(self.keys.revoked(self.subject, jti), mark, px=ttl)
-        self.unindex(jti for jti, _ in tokens)
-
-    def put_session(self, sid: str, record: str, until: float) -> None:
-        key = self.keys.sessions(self.subject)
-        self.pipe.hset(key, sid, record)
-        self._keep(key, until)
-
-    def drop_sessions(self, sids: Iterable[str]) -> None:
-        self._each(self.pipe.hdel, self.keys.sessions(self.subject), sids)
-
-    def drop_all_sessions(self) -> None:
-        self.pipe.delete(self.keys.sessions(self.subject))
-
-    def commit(self) -> None:
-        answers = self.pipe.execute()
-        for position, reply in self._replies.items():
-            reply.value = answers[position]
-
-    def _begin_version(self, key: str, until: float) -> None:
-        ttl = remaining_ms(until + self._leeway, self.now)
-        self.pipe.set(key, int(self.now * 1000), px=ttl, nx=True)
-        self.pipe.pexpire(key, ttl, gt=True)
-
-    def _keep(self, key: str, until: float) -> None:
-        # GT alone does nothing to a key without a TTL, which counts as endless.
-        ttl = remaining_ms(until + self._leeway, self.now)
-        self.pipe.pexpire(key, ttl, nx=True)
-        self.pipe.pexpire(key, ttl, gt=True)
-
-    @staticmethod
-    def _each(command: Callable[..., Any], key: str, members: Iterable[str]) -> None:
-        found = list(members)
-        if found:
-            command(key, *found)
-
-    def _reply(self) -> Reply:
-        reply = self._replies[len(self.pipe) - 1] = Reply()
-        return reply
 
 
 class Store:
     """One Redis. Any failure to ask it is an :class:`Outage`."""
 
     def __init__(
-        self, connect: Callable[[], Client], keys: Keys, *, leeway: float, timeout: float
+        self,
+        connect: Callable[[], Client],
+        keys: Keys,
+        *,
+        leeway: float,
+        timeout: float,
+        owned: bool = True,
     ) -> None:
         self.keys = keys
         self._connect = connect
+        self._owned = owned
         self._leeway = leeway
         self._timeout = timeout
-        self._held: Client = None
-        self._lock = threading.Lock()
+        self._made: Client = None
+        self._held: Held | None = None
+        self._lock, self._pid = threading.Lock(), os.getpid()
 
     @property
     def client(self) -> Client:
         """The redis-py client, made on first use."""
-        if self._held is None:
-            with self._lock:
-                if self._held is None:
-                    self._held = self._connect()
-        return self._held
+        if self._made is None:
+            if self._pid != os.getpid():
+                # A lock that another thread held at the fork is never released here.
+                self._lock, self._pid = threading.Lock(), os.getpid()
+            # Nobody waits behind a connect that may not come about.
+            if not self._lock.acquire(timeout=self._timeout):
+                raise redis.TimeoutError("another thread is connecting")
+            try:
+                if self._made is None:
+                    self._made = self._connect()
+            finally:
+                self._lock.release()
+        return self._made
 
     def close(self) -> None:
+        """Close the connections, but not a client that was handed in."""
+        if not self._owned:
+            return
         with self._lock:
+            made, self._made = self._made, None
             held, self._held = self._held, None
         if held is not None:
             held.close()
+        if made is not None:
+            made.close()
 
-    def read(self, *command: str) -> Any:
+    def read(self, *commands: Command) -> list[Any]:
         """Ask in one round trip. A dropped connection is tried once more, a time-out is not."""
-        return self._ask(lambda client: client.execute_command(*command))
+        return self._ask(lambda client: self._answers(client, commands))
+
+    def touch(self, subject: str, sid: str, now: float, interval: float, idle: float) -> Command:
+        """The command that writes when a session was last seen, for ``read`` to carry along."""
+        seconds = (str(int(now)), str(int(interval)), str(int(idle)))
+        return ("EVAL", _TOUCH, "1", self.keys.sessions(subject), sid, *seconds)
 
     def listed(self, subject: str) -> Pairs:
         """The index: each jti with its exp."""
         key = self.keys.tokens(subject)
-        return _pairs(self._ask(lambda client: client.zrange(key, 0, -1, withscores=True)))
+        return pairs(self.read(("ZRANGE", key, "0", "-1", "WITHSCORES"))[0])
 
     def session_records(self, subject: str) -> dict[str, str]:
-        key = self.keys.sessions(subject)
-        records = self._ask(lambda client: client.hgetall(key))
-        return {_text(sid): _text(record) for sid, record in records.items()}
+        return texts(self.read(("HGETALL", self.keys.sessions(subject)))[0])
 
     def transact(
         self,
@@ -199,7 +130,7 @@ class Store:
 
         :raises Outage: it is unknown whether the transaction was carried out.
         """
-        with _outage(), self.client.pipeline(transaction=True) as pipe:
+        with _outage(), self._pipeline() as pipe:
             for attempt in range(_ATTEMPTS):
                 try:
                     if watch:
@@ -208,11 +139,49 @@ class Store:
                     result = body(transaction)
                     transaction.commit()
                     return result
-                except (redis.WatchError, MovedError, AskError):
+                except (redis.WatchError, MovedError, AskError) as error:
+                    # redis-py says of a failure, too, that a watched key had changed.
+                    if "one or more keys" in str(error):
+                        raise _logged(error) from error
                     # Refused as a whole, so nothing was carried out.
                     pipe.reset()
                     time.sleep(random.random() * min(attempt, 10) / 1000)  # noqa: S311 - jitter
         raise Outage("Too many writers at once for this subject.")
+
+    def _answers(self, client: Client, commands: Sequence[Command]) -> list[Any]:
+        if self._held is None and self._holds(client):
+            self._held = Held(client.connection_pool)
+        if self._held is not None:
+            answers = self._held.ask(commands)
+        elif len(commands) == 1:
+            return [client.execute_command(*commands[0])]
+        else:
+            with client.pipeline(transaction=False) as pipe:
+                for command in commands:
+                    pipe.execute_command(*command)
+                answers = pipe.execute(raise_on_error=False)
+        return _without_errors(commands, answers)
+
+    @contextmanager
+    def _pipeline(self) -> Iterator[Any]:
+        client = self.client
+        held = self._holds(client)
+        pipe = Interruptible.of(client) if held else client.pipeline(transaction=True)
+        try:
+            yield pipe
+        except BaseException as error:
+            abandon(pipe)
+            if held and not isinstance(error, redis.RedisError):
+                # One that was interrupted while it connected would be half-built for ever.
+                client.connection_pool.disconnect(inuse_connections=False)
+            raise
+        finally:
+            pipe.reset()
+
+    def _holds(self, client: Client) -> bool:
+        """Only for a plain pool of ours: the others move their connections themselves."""
+        pool = getattr(client, "connection_pool", None)
+        return self._owned and type(client) is redis.Redis and type(pool) is redis.ConnectionPool
 
     def _ask(self, call: Callable[[Client], T]) -> T:
         started = time.monotonic()
@@ -227,8 +196,12 @@ class Store:
             return call(self.client)
 
 
-def pairs_of(reply: Reply) -> Pairs:
-    return _pairs(reply.value)
+def _without_errors(commands: Sequence[Command], answers: list[Any]) -> list[Any]:
+    for command, answer in zip(commands, answers, strict=True):
+        # A server that takes no writes still answers what was asked.
+        if isinstance(answer, Exception) and command[0] != "EVAL":
+            raise answer
+    return answers
 
 
 @contextmanager
@@ -242,12 +215,3 @@ def _outage() -> Iterator[None]:
 def _logged(error: Exception) -> Outage:
     log.warning("Redis cannot be asked: %s: %s", type(error).__name__, error)
     return Outage()
-
-
-def _pairs(found: Iterable[tuple[Any, float]]) -> Pairs:
-    return [(_text(member), float(score)) for member, score in found]
-
-
-def _text(value: Any) -> str:
-    # A client that the app hands in may decode replies already.
-    return value.decode() if isinstance(value, bytes) else str(value)

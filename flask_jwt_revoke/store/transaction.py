@@ -1,0 +1,161 @@
+"""Commands of one subject that Redis runs as one MULTI: all or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .keys import Keys, remaining_ms
+from .replies import Pairs, text, texts
+
+Command = tuple[str, ...]
+
+_SAMPLE = 16
+
+
+class Reply:
+    """The answer to one queued command, there once its transaction is through."""
+
+    __slots__ = ("value",)
+    value: Any
+
+
+class Transaction:
+    """Commands of one subject that Redis runs all or not at all.
+
+    ``now`` and every ``until`` are Unix times in seconds; each TTL is relative and
+    includes the leeway, so neither clock can end an entry before its token. ``pipe`` is
+    redis-py's pipeline, for a strategy that needs another command.
+    """
+
+    def __init__(self, pipe: Any, keys: Keys, subject: str, now: float, leeway: float) -> None:
+        self.pipe = pipe
+        self.keys = keys
+        self.subject = subject
+        self.now = now
+        self._leeway = leeway
+        self._replies: dict[int, Reply] = {}
+
+    def begin(self) -> None:
+        """End the reads of a watched transaction: from here on commands are queued."""
+        self.pipe.multi()
+
+    def read(self, command: Command) -> Any:
+        """Ask in a watched transaction, before ``begin``."""
+        return self.pipe.execute_command(*command)
+
+    def session_record(self, sid: str) -> str | None:
+        record = self.pipe.hget(self.keys.sessions(self.subject), sid)
+        return None if record is None else text(record)
+
+    def session_records(self) -> dict[str, str]:
+        return texts(self.pipe.hgetall(self.keys.sessions(self.subject)))
+
+    def some_session_records(self) -> dict[str, str]:
+        """All of a usual subject's, a random few of a subject with very many."""
+        key = self.keys.sessions(self.subject)
+        found = self.pipe.hrandfield(key, _SAMPLE, withvalues=True) or []
+        return texts(found)
+
+    def is_revoked(self, id: str) -> bool:
+        return self.pipe.get(self.keys.revoked(self.subject, id)) is not None
+
+    def is_blocked(self) -> bool:
+        return self.pipe.get(self.keys.blocked(self.subject)) is not None
+
+    def block(self, mark: str) -> None:
+        self.pipe.set(self.keys.blocked(self.subject), mark)
+
+    def unblock(self) -> None:
+        self.pipe.delete(self.keys.blocked(self.subject))
+
+    def version(self, until: float) -> Reply:
+        """Begin the version at the clock where there is none, let it live until, read it."""
+        key = self.keys.version(self.subject)
+        self._begin_version(key, until)
+        self.pipe.get(key)
+        return self._reply()
+
+    def raise_version(self, until: float) -> Reply:
+        """Refuse each token that carries a version so far; answers the next one."""
+        key = self.keys.version(self.subject)
+        self._begin_version(key, until)
+        self.pipe.incr(key)
+        return self._reply()
+
+    def index(self, tokens: Mapping[str, float]) -> None:
+        """Add jti to exp, and drop what has expired."""
+        key = self.keys.tokens(self.subject)
+        self.pipe.zremrangebyscore(key, "-inf", self.now - self._leeway)
+        self.pipe.zadd(key, dict(tokens))
+        self._keep(key, max(tokens.values()))
+
+    def unindex(self, ids: Iterable[str]) -> None:
+        self._each(self.pipe.zrem, self.keys.tokens(self.subject), ids)
+
+    def unindex_all(self) -> None:
+        self.pipe.unlink(self.keys.tokens(self.subject))
+
+    def listed(self) -> Reply:
+        """Every jti still in the index, with its exp."""
+        self.pipe.zrange(self.keys.tokens(self.subject), 0, -1, withscores=True)
+        return self._reply()
+
+    def revoke(self, id: str, mark: str, until: float) -> None:
+        """Refuse a jti or sid from now on; the first mark stays, the longest life wins."""
+        ttl = remaining_ms(until + self._leeway, self.now)
+        if ttl > 0:
+            key = self.keys.revoked(self.subject, id)
+            self.pipe.set(key, mark, px=ttl, nx=True)
+            self.pipe.pexpire(key, ttl, gt=True)
+
+    def revoke_all(self, tokens: Pairs, mark: str) -> None:
+        """Refuse many jtis that are not revoked yet, and take them off the index."""
+        for jti, until in tokens:
+            ttl = remaining_ms(until + self._leeway, self.now)
+            if ttl > 0:
+                # Not set(), whose reading of its options takes longer than all the rest.
+                key = self.keys.revoked(self.subject, jti)
+                self.pipe.execute_command("SET", key, mark, "PX", ttl)
+        self.unindex(jti for jti, _ in tokens)
+
+    def put_session(self, sid: str, record: str, until: float) -> None:
+        key = self.keys.sessions(self.subject)
+        self.pipe.hset(key, sid, record)
+        self._keep(key, until)
+
+    def drop_sessions(self, sids: Iterable[str]) -> None:
+        self._each(self.pipe.hdel, self.keys.sessions(self.subject), sids)
+
+    def session_count(self) -> Reply:
+        self.pipe.hlen(self.keys.sessions(self.subject))
+        return self._reply()
+
+    def drop_all_sessions(self) -> None:
+        self.pipe.unlink(self.keys.sessions(self.subject))
+
+    def commit(self) -> None:
+        answers = self.pipe.execute()
+        for position, reply in self._replies.items():
+            reply.value = answers[position]
+
+    def _begin_version(self, key: str, until: float) -> None:
+        ttl = max(1, remaining_ms(until + self._leeway, self.now))
+        self.pipe.set(key, int(self.now * 1000), px=ttl, nx=True)
+        self.pipe.pexpire(key, ttl, gt=True)
+
+    def _keep(self, key: str, until: float) -> None:
+        # GT alone does nothing to a key without a TTL, which counts as endless.
+        ttl = max(1, remaining_ms(until + self._leeway, self.now))
+        self.pipe.pexpire(key, ttl, nx=True)
+        self.pipe.pexpire(key, ttl, gt=True)
+
+    @staticmethod
+    def _each(command: Callable[..., Any], key: str, members: Iterable[str]) -> None:
+        found = list(members)
+        if found:
+            command(key, *found)
+
+    def _reply(self) -> Reply:
+        reply = self._replies[len(self.pipe) - 1] = Reply()
+        return reply
