@@ -14,15 +14,21 @@ from .errors import (
     NotFresh,
     NotYetValid,
     Outage,
+    ReusedToken,
     RevokedToken,
+    SignInRefused,
+    SubjectBlocked,
     TokenRefused,
+    TooManySessions,
+    UnknownSession,
     WrongAudience,
+    WrongCSRF,
     WrongIssuer,
     WrongType,
 )
 from .extension import JWTRevoke
-from .models import Claims, Event, TokenPair
-from .request import current_token
+from .models import Claims, Event, Session, TokenPair
+from .request import current_token, rate_limit_key
 
 __version__ = "0.1.0"
 
@@ -43,11 +49,19 @@ __all__ = [
     "NotFresh",
     "NotYetValid",
     "Outage",
+    "ReusedToken",
     "RevokedToken",
+    "Session",
+    "SignInRefused",
+    "SubjectBlocked",
     "TokenPair",
     "TokenRefused",
+    "TooManySessions",
+    "UnknownSession",
     "WrongAudience",
+    "WrongCSRF",
     "WrongIssuer",
     "WrongType",
     "current_token",
+    "rate_limit_key",
 ]

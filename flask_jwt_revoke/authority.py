@@ -1,38 +1,35 @@
-"""The door: issue, check, record, revoke, log out. It knows no Flask."""
+"""The door: issue, check, rotate, revoke, log out. It knows no Flask."""
 
 from __future__ import annotations
 
 import logging
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, overload
 
 from . import signals
 from .config import Config
-from .errors import ConfigurationError, NotFresh, Outage, RevokedToken, TokenRefused, WrongType
-from .models import Claims, Event, TokenPair, TokenType
-from .sessions import Session, device_label
-from .store import (
-    Client,
-    Keys,
-    Pairs,
-    Reply,
-    Store,
-    Transaction,
-    check_client,
-    check_url,
-    connect,
-    pairs_of,
+from .errors import (
+    ExpiredToken,
+    MalformedToken,
+    NotFresh,
+    Outage,
+    RevokedToken,
+    TokenRefused,
+    WrongType,
 )
-from .strategies.base import Strategy
-from .strategies.blacklist import Blacklist
+from .ledger import Choose, Ledger, of_device, only, other_than
+from .models import Claims, Session, TokenPair, TokenType, Verdict
+from .pairs import mint
+from .rotation import Ended, Exchange, Rotation
+from .sessions import LastSeen, SessionRules, check_device_id, check_text
+from .store import Client, Command, Keys, Store, connector, mark
+from .strategies import NAMED
 from .tokens import Tokens, check_id, new_id
 
 log = logging.getLogger("flask_jwt_revoke")
 
-_REASON = re.compile(r"[\w.-]{1,64}", re.ASCII)
+Presented = str | Claims | Mapping[str, Any]
 
 
 class Authority:
@@ -40,6 +37,9 @@ class Authority:
 
     ``redis`` is a client to use instead of the one that ``config.redis_url`` names,
     ``clock`` answers the Unix time in seconds, ``sender`` is what signals are sent by.
+
+    Each verb that writes raises :class:`Outage` where Redis cannot be asked; it is then
+    unknown whether it was done, and safe to repeat.
 
     :raises ConfigurationError: a key or the Redis URL cannot be used.
     """
@@ -57,72 +57,81 @@ class Authority:
         self.keys = Keys(config.key_prefix)
         self.tokens = Tokens(config)
         self.store = Store(
-            _connector(config, redis), self.keys, leeway=config.leeway, timeout=config.timeout
+            connector(config.redis_url, config.timeout, redis),
+            self.keys,
+            leeway=config.leeway,
+            timeout=config.timeout,
+            owned=redis is None,
         )
-        self.strategy: Strategy = Blacklist(self.keys)
-        self._owns_client = redis is None
-        self._sender = sender if sender is not None else self
+        strategy = NAMED.get(config.strategy) if isinstance(config.strategy, str) else None
+        self._ledger = Ledger(config, self.store, strategy or config.strategy)
+        self._rules = SessionRules(config)
+        self._last_seen = LastSeen()
+        self._tell = signals.Teller(sender if sender is not None else self)
+
+    # Signing in
 
     def issue(
         self,
         subject: str,
         *,
         device: str | None = None,
+        device_id: str | None = None,
+        address: str | None = None,
+        agent: str | None = None,
         claims: Mapping[str, Any] | None = None,
         fresh: bool = True,
     ) -> TokenPair:
         """Sign ``subject`` in: begin a session and mint its access and refresh token.
 
-        ``claims`` are added to both tokens; ``fresh`` marks the access token as coming
-        from a sign-in just now.
+        ``device`` is a label for people. A ``device_id`` that is signed in already has its
+        session replaced. ``address`` and ``agent`` (browser and system) are kept for the
+        list of sessions. ``claims`` are added to both tokens; ``fresh`` marks the access
+        token as coming from a sign-in just now.
 
         :raises ValueError: a subject, device or claim that cannot be used; nothing is kept.
-        :raises Outage: nothing was issued.
+        :raises SubjectBlocked: nothing is kept.
+        :raises TooManySessions: nothing is kept.
         """
         now = self.clock()
-        sid = new_id()
-        check_id("subject", subject)
-        access, refresh = self._mint(subject, sid, now, dict(claims or {}), fresh)
-        self.tokens.check_signable(access)
         session = Session(
-            id=sid,
+            id=new_id(),
             created=int(now),
-            ends=refresh.expires_at,
-            device=device_label(device),
-            tokens=(access.id, refresh.id),
+            last_seen=int(now),
+            ends=self._rules.refresh_expiry(now, now),
+            device=check_text("device", device),
+            device_id=check_device_id(device_id),
+            address=check_text("address", address),
+            agent=check_text("agent", agent),
         )
-        version = self._keep(subject, now, (access, refresh), session)
-        self._send(signals.token_issued, now, "issue", refresh, count=2)
-        return TokenPair(
-            access=self.tokens.sign(replace(access, version=version)),
-            refresh=self.tokens.sign(replace(refresh, version=version)),
-            session_id=sid,
-            expires_in=int(self.config.access_lifetime),
+        pair = mint(subject, session, now, self._rules, claims=claims, fresh=fresh)
+        self.tokens.check_signable(pair.access)
+        version, displaced = self._ledger.sign_in(pair, session, now)
+        self._tell.of_token(
+            signals.token_issued, now, "issue", pair.refresh, count=2, device=session.device
         )
+        self._tell.of_sessions(now, "displaced", subject, displaced)
+        self._last_seen.is_due(session.id, now)
+        return pair.signed(self.tokens, version)
 
-    def record(self, claims: Mapping[str, Any]) -> None:
+    def record(self, token: Presented) -> None:
         """Index a token that somebody else signed, so that logging out everywhere ends it.
 
+        One that was issued here is indexed already, and nothing is done.
+
+        :raises TokenRefused: a string that does not verify; nothing is kept.
         :raises ValueError: a claim is missing or cannot be used; nothing is kept.
-        :raises Outage: it is unknown whether the token was recorded.
         """
-        token = self._vouched(claims)
         now = self.clock()
-        if token.expires_at + self.config.leeway <= now:
+        claims = self._presented(token, now)
+        if claims.expires_at + self.config.leeway <= now:
             raise ValueError("the token has expired")
+        if claims.version is not None:
+            return
+        self._ledger.record(claims, now)
+        self._tell.of_token(signals.token_issued, now, "record", claims)
 
-        def write(transaction: Transaction) -> None:
-            revoked = transaction.is_revoked(token.id)
-            session = self._joined(transaction, token, now)
-            transaction.begin()
-            if not revoked:
-                self.strategy.on_issue(transaction, [token])
-            if session is not None and not revoked:
-                transaction.put_session(session.id, session.dump(), session.ends)
-
-        watched = self.keys.sessions(token.subject), self.keys.revoked(token.subject, token.id)
-        self.store.transact(token.subject, now, write, watch=watched)
-        self._send(signals.token_issued, now, "record", token)
+    # Judging
 
     def check(
         self,
@@ -137,43 +146,67 @@ class Authority:
         :raises TokenRefused: the subclass and its ``reason`` say why.
         :raises Outage: Redis could not be asked, and ``ON_OUTAGE`` is deny.
         """
+        now = self.clock()
         try:
-            claims = self.tokens.verify(token, self.clock(), allow_expired=allow_expired)
-            if claims.type != type:
-                raise WrongType(f"A token of type {type} is required.")
+            claims = self._verified(token, type, now, allow_expired)
             if fresh and not claims.fresh:
                 raise NotFresh()
-            self._check_live(claims)
+            if type in self.config.checked_types:
+                self._check_live(claims, now)
+                self._check_unexpired(claims, allow_expired)
         except TokenRefused as refused:
-            self._refused(refused)
+            self._refused(refused, now)
             raise
         return claims
 
-    def revoke(self, token: str | Claims | Mapping[str, Any], *, reason: str = "revoked") -> None:
+    def rotate(self, token: str) -> TokenPair:
+        """Exchange a refresh token for a new pair.
+
+        A token is good for one exchange. The same pair is answered again for
+        ``REFRESH_GRACE`` seconds after it; later, a second use ends the session.
+
+        :raises ReusedToken: it was exchanged before; the session has been ended.
+        :raises TokenRefused: the subclass and its ``reason`` say why.
+        """
+        now = self.clock()
+        try:
+            spent = self._verified(token, "refresh", now, False)
+            if spent.session_id is None or spent.version is None:
+                raise MalformedToken("The token was not issued here and cannot be exchanged.")
+            decision, version = self._ledger.rotate(
+                Rotation.of(spent, now, self.config), mark("reused", now)
+            )
+            if isinstance(decision, Ended):
+                self._tell_not_rotated(now, spent, decision)
+                raise decision.error
+        except TokenRefused as refused:
+            self._refused(refused, now)
+            raise
+        if not decision.repeated:
+            self._tell_rotated(now, decision)
+        return decision.pair.signed(self.tokens, version)
+
+    # Ending
+
+    def revoke(self, token: Presented, *, reason: str = "revoked") -> None:
         """Refuse one token from now on. Revoking it again, or an expired one, changes nothing.
 
         A string is verified first; claims are taken as they are.
 
         :raises TokenRefused: the string is no token of ours.
         :raises ValueError: ``reason`` is not 1 to 64 letters, digits or any of ``_ . -``.
-        :raises Outage: it is unknown whether the token was revoked.
         """
         now = self.clock()
-        claims, mark = self._presented(token, now), _mark(reason, now)
+        claims = self._presented(token, now)
+        self._ledger.revoke(claims, now, mark(reason, now))
+        self._tell.of_token(signals.token_revoked, now, reason, claims)
 
-        def write(transaction: Transaction) -> None:
-            self.strategy.on_revoke(transaction, claims, mark)
-
-        self.store.transact(claims.subject, now, write)
-        self._send(signals.token_revoked, now, reason, claims)
-
-    def logout(self, token: str | Claims | Mapping[str, Any], *, reason: str = "logout") -> None:
+    def logout(self, token: Presented, *, reason: str = "logout") -> None:
         """End the session that a token belongs to, even when the token has just expired.
 
         A token of an outside signer that names no session is revoked alone.
 
         :raises TokenRefused: the string is no token of ours.
-        :raises Outage: it is unknown whether the session was ended.
         """
         claims = self._presented(token, self.clock())
         if claims.session_id is None:
@@ -181,193 +214,206 @@ class Authority:
         else:
             self._end_session(claims.subject, claims.session_id, reason, claims.expires_at)
 
-    def logout_session(self, subject: str, session_id: str, *, reason: str = "logout") -> None:
-        """End one session: its access and refresh tokens are refused from now on.
+    def logout_session(self, subject: str, session_id: str, *, reason: str = "logout") -> bool:
+        """End one session; answers whether it was listed. It is refused from now on anyway."""
+        check_id("session_id", session_id)
+        return self._end_session(check_id("subject", subject), session_id, reason)
 
-        :raises Outage: it is unknown whether the session was ended.
-        """
-        self._end_session(check_id("subject", subject), check_id("session_id", session_id), reason)
+    def end_listed(self, subject: str, session_id: str, *, reason: str = "logout") -> bool:
+        """End a session of this subject's list; one that is not in it changes nothing."""
+        return bool(self._end_chosen(subject, only(session_id), reason))
 
-    def logout_everywhere(self, subject: str, *, reason: str = "logout_everywhere") -> int:
+    def logout_device(self, subject: str, device_id: str, *, reason: str = "logout") -> int:
+        """End the sessions of one device; answers how many."""
+        if not check_device_id(device_id):
+            raise ValueError("device_id must not be empty")
+        return self._end_chosen(subject, of_device(device_id), reason)
+
+    def logout_others(self, subject: str, *, keep: str, reason: str = "logout_others") -> int:
+        """End all listed sessions but ``keep``; answers how many."""
+        return self._end_chosen(subject, other_than(keep), reason)
+
+    @overload
+    def logout_everywhere(self, subject: str, *, reason: str = ...) -> int: ...
+    @overload
+    def logout_everywhere(
+        self,
+        subject: str,
+        *,
+        reason: str = ...,
+        keep: str,
+        claims: Mapping[str, Any] | None = ...,
+    ) -> TokenPair: ...
+    def logout_everywhere(
+        self,
+        subject: str,
+        *,
+        reason: str = "logout_everywhere",
+        keep: str | None = None,
+        claims: Mapping[str, Any] | None = None,
+    ) -> int | TokenPair:
         """End all sessions of a subject; answers how many live tokens that ended.
 
-        Complete even when the index is missing, since the version is raised too.
+        Complete even when the index is missing, since the version is raised too. Under the
+        version strategy, which keeps no index, each session counts as one.
 
-        :raises Outage: it is unknown whether the sessions were ended.
+        The session ``keep`` goes on instead, with the new pair that is then the answer, and
+        with ``claims`` in it.
+
+        :raises RevokedToken: the session to keep had ended already; so has everything else.
+        :raises SubjectBlocked: with ``keep``; nothing was done.
         """
         check_id("subject", subject)
         now = self.clock()
-        mark = _mark(reason, now)
-        listed = self.store.listed(subject)
-
-        def write(transaction: Transaction) -> Reply:
-            transaction.raise_version(now + self.config.longest_lifetime)
-            self.strategy.on_logout_everywhere(transaction, listed, mark)
-            transaction.drop_all_sessions()
-            return transaction.listed()
-
-        left = self.store.transact(subject, now, write)
-        late = pairs_of(left)
-        if late:
-            self._end_late(subject, now, late, mark)
-        count = sum(exp + self.config.leeway > now for _, exp in listed + late)
-        event = Event(at=now, reason=reason, subject=subject, count=count)
-        signals.logged_out_everywhere.send(self._sender, event=event)
+        if keep is not None:
+            return self._keep_one(subject, check_id("keep", keep), now, reason, claims)
+        count = self._ledger.end_all(subject, now, mark(reason, now))
+        self._tell.of(
+            signals.logged_out_everywhere, at=now, reason=reason, subject=subject, count=count
+        )
         return count
+
+    def block(self, subject: str, *, reason: str = "blocked") -> None:
+        """Refuse each token of a subject, and each sign-in, until it is unblocked."""
+        now = self.clock()
+        self._ledger.block(check_id("subject", subject), now, mark(reason, now))
+        self._tell.of(signals.subject_blocked, at=now, reason=reason, subject=subject)
+
+    def unblock(self, subject: str) -> None:
+        self._ledger.unblock(check_id("subject", subject), self.clock())
+
+    # Looking
+
+    def sessions(self, subject: str) -> list[Session]:
+        """The live sessions of a subject, newest first."""
+        return self._ledger.sessions(check_id("subject", subject), self.clock())
 
     def close(self) -> None:
         """Close the connections to Redis, but not a client that was handed in."""
-        if self._owns_client:
-            self.store.close()
+        self.store.close()
 
-    def _end_late(self, subject: str, now: float, late: Pairs, mark: str) -> None:
-        """End what came into the index between its reading and the transaction."""
-        self.store.transact(
-            subject,
-            now,
-            lambda transaction: self.strategy.on_logout_everywhere(transaction, late, mark),
-        )
+    def _verified(self, token: str, type: TokenType, now: float, allow_expired: bool) -> Claims:
+        claims = self.tokens.verify(token, now, allow_expired=allow_expired)
+        if claims.type != type:
+            raise WrongType(f"A token of type {type} is required.")
+        return claims
 
-    def _end_session(self, subject: str, sid: str, reason: str, at_least: float = 0) -> None:
-        now = self.clock()
-        mark = _mark(reason, now)
-        unknown = Session(id=sid, created=now, ends=now + self.config.longest_lifetime)
-
-        def write(transaction: Transaction) -> None:
-            record = transaction.session_record(sid)
-            session = unknown if record is None else Session.load(sid, record)
-            transaction.begin()
-            ends = max(session.ends, at_least)
-            self.strategy.on_logout(transaction, replace(session, ends=ends), mark)
-            transaction.drop_sessions([sid])
-
-        self.store.transact(subject, now, write, watch=[self.keys.sessions(subject)])
-        event = Event(at=now, reason=reason, subject=subject, session_id=sid)
-        signals.logged_out.send(self._sender, event=event)
-
-    def _mint(
-        self, subject: str, sid: str, now: float, claims: dict[str, Any], fresh: bool
-    ) -> tuple[Claims, Claims]:
-        issued = int(now)
-
-        def mint(type: TokenType, lifetime: float, fresh: bool) -> Claims:
-            return Claims(
-                subject=subject,
-                id=new_id(),
-                session_id=sid,
-                type=type,
-                issued_at=issued,
-                expires_at=issued + int(lifetime),
-                fresh=fresh,
-                claims=claims,
-            )
-
-        return (
-            mint("access", self.config.access_lifetime, fresh),
-            mint("refresh", self.config.refresh_lifetime, False),
-        )
-
-    def _keep(self, subject: str, now: float, tokens: Sequence[Claims], session: Session) -> int:
-        """Index the tokens and their session, and answer the version they are issued under."""
-        ended = [
-            sid
-            for sid, record in self.store.session_records(subject).items()
-            if Session.load(sid, record).ends + self.config.leeway <= now
-        ]
-
-        def write(transaction: Transaction) -> Reply:
-            version = transaction.version(session.ends)
-            self.strategy.on_issue(transaction, tokens)
-            transaction.drop_sessions(ended)
-            transaction.put_session(session.id, session.dump(), session.ends)
-            return version
-
-        return int(self.store.transact(subject, now, write).value)
-
-    def _joined(self, transaction: Transaction, token: Claims, now: float) -> Session | None:
-        """The session of a recorded token, with the token in it."""
-        if token.session_id is None:
-            return None
-        record = transaction.session_record(token.session_id)
-        session = (
-            Session(id=token.session_id, created=int(now), ends=token.expires_at)
-            if record is None
-            else Session.load(token.session_id, record)
-        )
-        return replace(
-            session,
-            ends=max(session.ends, token.expires_at),
-            tokens=tuple(dict.fromkeys((*session.tokens, token.id))),
-        )
-
-    def _check_live(self, claims: Claims) -> None:
+    def _check_live(self, claims: Claims, now: float) -> None:
         try:
-            answer = self.store.read(*self.strategy.question(claims))
+            verdict = self._judged(claims, now)
         except Outage as outage:
             self._on_outage(claims, outage)
             return
-        verdict = self.strategy.verdict(claims, answer)
-        if verdict.live or (verdict.lost_data and self.config.on_lost_data == "allow"):
+        if verdict.live or self._ledger.forgives(verdict):
             return
         log.debug("refused %s: %s", claims.id, verdict.because)
         raise RevokedToken()
 
+    def _check_unexpired(self, claims: Claims, allow_expired: bool) -> None:
+        # Its entry may have gone with it, while the answer was under way.
+        if not allow_expired and claims.expires_at + self.config.leeway <= self.clock():
+            raise ExpiredToken()
+
+    def _judged(self, claims: Claims, now: float) -> Verdict:
+        also: tuple[Command, ...] = ()
+        if claims.session_id is not None and self._last_seen.is_due(claims.session_id, now):
+            also = (self._touch(claims.subject, claims.session_id, now),)
+        whole = claims.expires_at + self.config.leeway > now
+        return self._ledger.verdict(claims, *also, whole=whole)
+
+    def _touch(self, subject: str, sid: str, now: float) -> Command:
+        idle = self.config.session_idle_timeout
+        end = 0 if idle is None else idle + self.config.leeway
+        return self.store.touch(subject, sid, now, LastSeen.INTERVAL, end)
+
     def _on_outage(self, claims: Claims, outage: Outage) -> None:
         """The one place that decides what an outage means for a check."""
         answer = self.config.on_outage
-        self._send(signals.outage, self.clock(), answer, claims)
+        self._tell.of_token(signals.outage, self.clock(), answer, claims)
         if answer == "deny":
             raise outage
         log.warning("Redis cannot be asked; token %s was accepted unchecked", claims.id)
 
-    def _presented(self, token: str | Claims | Mapping[str, Any], now: float) -> Claims:
+    def _tell_rotated(self, now: float, exchange: Exchange) -> None:
+        self._tell.of_token(
+            signals.token_rotated,
+            now,
+            "rotate",
+            exchange.pair.refresh,
+            device=exchange.session.device,
+            generation=exchange.session.generation,
+        )
+
+    def _keep_one(
+        self,
+        subject: str,
+        keep: str,
+        now: float,
+        reason: str,
+        claims: Mapping[str, Any] | None,
+    ) -> TokenPair:
+        known = [one.created for one in self._ledger.sessions(subject, now) if one.id == keep]
+        kept = Session(
+            id=keep,
+            created=known[0] if known else int(now),
+            last_seen=int(now),
+            ends=now,
+        )
+        pair = mint(subject, kept, now, self._rules, claims=claims, fresh=True)
+        self.tokens.check_signable(pair.access)
+        try:
+            version, count = self._ledger.end_all_but(kept, pair, now, mark(reason, now))
+        except RevokedToken:
+            # A changed password must not leave others in because its own session is out.
+            self.logout_everywhere(subject, reason=reason)
+            raise
+        self._tell.of(
+            signals.logged_out_everywhere, at=now, reason=reason, subject=subject, count=count
+        )
+        return pair.signed(self.tokens, version)
+
+    def _end_session(self, subject: str, sid: str, reason: str, at_least: float = 0) -> bool:
+        now = self.clock()
+        session = self._ledger.end_session(subject, sid, now, mark(reason, now), at_least)
+        device = session.device if session else None
+        self._tell.of(
+            signals.logged_out,
+            at=now,
+            reason=reason,
+            subject=subject,
+            session_id=sid,
+            device=device,
+        )
+        return session is not None
+
+    def _end_chosen(self, subject: str, choose: Choose, reason: str) -> int:
+        now = self.clock()
+        check_id("subject", subject)
+        ended = self._ledger.end_chosen(subject, now, mark(reason, now), choose)
+        self._tell.of_sessions(now, reason, subject, ended)
+        return len(ended)
+
+    def _presented(self, token: Presented, now: float) -> Claims:
         if isinstance(token, Claims):
             return token
         if isinstance(token, str):
             return self.tokens.verify(token, now, allow_expired=True)
-        return self._vouched(token)
-
-    def _vouched(self, claims: Mapping[str, Any]) -> Claims:
         try:
-            return self.tokens.claims_of(claims)
+            return self.tokens.claims_of(token)
         except TokenRefused as refused:
             raise ValueError(refused.description) from None
 
-    def _refused(self, refused: TokenRefused) -> None:
-        event = Event(at=self.clock(), reason=refused.reason)
-        signals.token_refused.send(self._sender, event=event)
+    def _refused(self, refused: TokenRefused, now: float) -> None:
+        self._tell.of(signals.token_refused, at=now, reason=refused.reason)
 
-    def _send(
-        self, signal: signals.Signal, at: float, reason: str, token: Claims, count: int = 1
-    ) -> None:
-        event = Event(
-            at=at,
-            reason=reason,
-            subject=token.subject,
-            token_id=token.id,
-            session_id=token.session_id,
-            token_type=token.type,
-            count=count,
+    def _tell_not_rotated(self, now: float, spent: Claims, ended: Ended) -> None:
+        signal = signals.reuse_detected if ended.reused else signals.logged_out
+        self._tell.of_token(
+            signal,
+            now,
+            ended.error.reason,
+            spent,
+            device=ended.session.device,
+            device_id=ended.session.device_id,
+            generation=ended.session.generation,
         )
-        signal.send(self._sender, event=event)
-
-
-def _mark(reason: str, now: float) -> str:
-    """The value of an entry, for people who look with redis-cli."""
-    if not isinstance(reason, str) or not _REASON.fullmatch(reason):
-        raise ValueError("reason must be 1 to 64 letters, digits or any of _ . -")
-    return f"{reason}@{int(now)}"
-
-
-def _connector(config: Config, client: Client | None) -> Callable[[], Client]:
-    if client is not None:
-        check_client(client)
-        return lambda: client
-    url = config.redis_url
-    if url is None:
-        raise ConfigurationError(
-            "No Redis: set JWT_REVOKE_REDIS_URL (memory:// for one process without a server)"
-            " or hand in a client with redis=."
-        )
-    check_url(url)
-    return lambda: connect(url, config.timeout)

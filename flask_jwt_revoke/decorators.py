@@ -31,7 +31,8 @@ def required(
     """Answer 401 without a live token.
 
     ``fresh`` asks for a token from a sign-in, ``type="refresh"`` for a refresh token, and
-    ``allow_expired`` accepts one that has expired, as a log-out view does.
+    ``allow_expired`` accepts one that has expired, as a log-out view does; the entry of one
+    that was revoked by itself has gone with it by then, the entry of its session has not.
     """
     rule = Rule(type=type, fresh=fresh, allow_expired=allow_expired)
     return _guarded(rule) if view is None else _guarded(rule)(view)

@@ -14,7 +14,13 @@ JWTRevokeError              the answer to a request
 │   ├── WrongAudience
 │   ├── MissingClaim
 │   ├── RevokedToken
-│   └── NotFresh
+│   ├── ReusedToken
+│   ├── NotFresh
+│   └── WrongCSRF
+├── SignInRefused          403
+│   ├── SubjectBlocked
+│   └── TooManySessions
+├── UnknownSession         404
 └── Outage                 503  Redis cannot be asked within the time budget
 """
 
@@ -111,9 +117,45 @@ class RevokedToken(TokenRefused):
     default_description = "The token has been revoked."
 
 
+class ReusedToken(TokenRefused):
+    reason = "reused"
+    default_description = "The refresh token was used before; its session has been ended."
+
+
 class NotFresh(TokenRefused):
     reason = "not_fresh"
     default_description = "A fresh sign-in is required."
+
+
+class WrongCSRF(TokenRefused):
+    reason = "csrf"
+    default_description = "The CSRF value is missing or wrong."
+
+
+class SignInRefused(JWTRevokeError):
+    """A sign-in that the subject's state does not allow."""
+
+    status = 403
+    error = "access_denied"
+    reason = "refused"
+    default_description = "Signing in is not possible."
+
+
+class SubjectBlocked(SignInRefused):
+    reason = "blocked"
+    default_description = "This account is blocked."
+
+
+class TooManySessions(SignInRefused):
+    reason = "too_many_sessions"
+    default_description = "This account is signed in on too many devices."
+
+
+class UnknownSession(JWTRevokeError):
+    status = 404
+    error = "not_found"
+    reason = "unknown_session"
+    default_description = "There is no such session."
 
 
 class Outage(JWTRevokeError):

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, overload
 
 from flask import Flask
+from werkzeug.wrappers import Response
 
 from . import decorators
-from .authority import Authority
+from .authority import Authority, Presented
 from .config import Config
+from .cookies import clear_cookies, csrf_value, set_cookies
+from .devices import address_of, agent_of
 from .errors import JWTRevokeError, MissingToken
-from .models import Claims, TokenPair, TokenType
+from .models import Claims, Session, TokenPair, TokenType
 from .request import EXTENSION, authority, check_request, current_claims
 from .responses import error_response
+from .routes.sessions import blueprint
 from .store import Client
+from .tokens import own_claims
 
 
 class JWTRevoke:
@@ -24,11 +30,12 @@ class JWTRevoke:
     The verbs work on the current app and are described on :class:`Authority`.
     """
 
-    required = staticmethod(decorators.required)
-    optional = staticmethod(decorators.optional)
-    exempt = staticmethod(decorators.exempt)
-
     def __init__(self, app: Flask | None = None, *, redis: Client | None = None) -> None:
+        # On the object, since a type checker sees no overloads behind staticmethod.
+        self.required = decorators.required
+        self.optional = decorators.optional
+        self.exempt = decorators.exempt
+        self.blueprint = blueprint
         self._redis = redis
         if app is not None:
             self.init_app(app)
@@ -58,23 +65,34 @@ class JWTRevoke:
         subject: str,
         *,
         device: str | None = None,
+        device_id: str | None = None,
         claims: Mapping[str, Any] | None = None,
         fresh: bool = True,
     ) -> TokenPair:
-        return self.authority.issue(subject, device=device, claims=claims, fresh=fresh)
+        """Sign ``subject`` in; the session keeps what the request tells of the device."""
+        return self.authority.issue(
+            subject,
+            device=device,
+            device_id=device_id,
+            address=address_of(self.authority.config.session_address),
+            agent=agent_of(),
+            claims=claims,
+            fresh=fresh,
+        )
 
-    def record(self, claims: Mapping[str, Any]) -> None:
-        self.authority.record(claims)
+    def rotate(self, token: str) -> TokenPair:
+        return self.authority.rotate(token)
+
+    def record(self, token: Presented) -> None:
+        self.authority.record(token)
 
     def check(self, token: str, *, type: TokenType = "access", fresh: bool = False) -> Claims:
         return self.authority.check(token, type=type, fresh=fresh)
 
-    def revoke(self, token: str | Claims | Mapping[str, Any], *, reason: str = "revoked") -> None:
+    def revoke(self, token: Presented, *, reason: str = "revoked") -> None:
         self.authority.revoke(token, reason=reason)
 
-    def logout(
-        self, token: str | Claims | Mapping[str, Any] | None = None, *, reason: str = "logout"
-    ) -> None:
+    def logout(self, token: Presented | None = None, *, reason: str = "logout") -> None:
         """End the session of ``token``, or of the current request.
 
         :raises MissingToken: neither is there.
@@ -84,8 +102,68 @@ class JWTRevoke:
             raise MissingToken()
         self.authority.logout(presented, reason=reason)
 
-    def logout_session(self, subject: str, session_id: str, *, reason: str = "logout") -> None:
-        self.authority.logout_session(subject, session_id, reason=reason)
+    def logout_session(self, subject: str, session_id: str, *, reason: str = "logout") -> bool:
+        return self.authority.logout_session(subject, session_id, reason=reason)
 
-    def logout_everywhere(self, subject: str, *, reason: str = "logout_everywhere") -> int:
-        return self.authority.logout_everywhere(subject, reason=reason)
+    def end_listed(self, subject: str, session_id: str, *, reason: str = "logout") -> bool:
+        return self.authority.end_listed(subject, session_id, reason=reason)
+
+    def logout_device(self, subject: str, device_id: str, *, reason: str = "logout") -> int:
+        return self.authority.logout_device(subject, device_id, reason=reason)
+
+    def logout_others(self, subject: str, *, keep: str, reason: str = "logout_others") -> int:
+        return self.authority.logout_others(subject, keep=keep, reason=reason)
+
+    @overload
+    def logout_everywhere(self, subject: str, *, reason: str = ...) -> int: ...
+    @overload
+    def logout_everywhere(
+        self,
+        subject: str,
+        *,
+        reason: str = ...,
+        keep: str,
+        claims: Mapping[str, Any] | None = ...,
+    ) -> TokenPair: ...
+    def logout_everywhere(
+        self,
+        subject: str,
+        *,
+        reason: str = "logout_everywhere",
+        keep: str | None = None,
+        claims: Mapping[str, Any] | None = None,
+    ) -> int | TokenPair:
+        """See :meth:`Authority.logout_everywhere`. A kept session that is the current one
+        keeps its own claims where none are given.
+        """
+        if keep is None:
+            return self.authority.logout_everywhere(subject, reason=reason)
+        current = current_claims()
+        if claims is None and current is not None and current.session_id == keep:
+            claims = own_claims(current)
+        return self.authority.logout_everywhere(subject, reason=reason, keep=keep, claims=claims)
+
+    def block(self, subject: str, *, reason: str = "blocked") -> None:
+        self.authority.block(subject, reason=reason)
+
+    def unblock(self, subject: str) -> None:
+        self.authority.unblock(subject)
+
+    def sessions(self, subject: str) -> list[Session]:
+        """The live sessions, newest first; the request's own has ``current`` set."""
+        current = current_claims()
+        sid = current.session_id if current else None
+        found = self.authority.sessions(subject)
+        return [replace(one, current=True) if one.id == sid else one for one in found]
+
+    def set_cookies(self, response: Response, pair: TokenPair) -> None:
+        """Sign a browser in: tokens in HttpOnly cookies, and the CSRF value beside them."""
+        set_cookies(response, pair, self.authority)
+
+    def clear_cookies(self, response: Response) -> None:
+        clear_cookies(response, self.authority.config)
+
+    def csrf_token(self) -> str:
+        """What a form of this page sends back; empty without a token."""
+        claims = current_claims()
+        return csrf_value(claims, self.authority) if claims else ""

@@ -27,6 +27,36 @@ class Claims:
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One sign-in on one device. All times are Unix times in seconds.
+
+    ``device`` is a label, ``device_id`` a stable id that the client sent, ``agent`` browser
+    and system in short. ``refresh`` is the jti that may be exchanged, ``previous`` the one
+    that it was exchanged for at ``rotated``, ``generation`` the number of exchanges, and
+    ``others`` the session's other tokens, jti to exp. ``current``: the request's own.
+    """
+
+    id: str
+    created: int
+    last_seen: int
+    ends: float
+    device: str | None = None
+    device_id: str | None = None
+    address: str | None = None
+    agent: str | None = None
+    current: bool = False
+    refresh: str = ""
+    previous: str = ""
+    rotated: float = 0
+    generation: int = 0
+    others: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def token_ids(self) -> list[str]:
+        return [jti for jti in (self.refresh, *self.others) if jti]
+
+
 @dataclass(frozen=True, slots=True)
 class TokenPair:
     """What a sign-in hands out. ``expires_in`` is the access token's lifetime in seconds."""
@@ -71,4 +101,7 @@ class Event:
     token_id: str | None = None
     session_id: str | None = None
     token_type: str | None = None
+    device: str | None = None
+    device_id: str | None = None
+    generation: int | None = None
     count: int = 1

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from flask import Response, jsonify
 
-from .errors import JWTRevokeError, MissingToken, Outage
+from .errors import (
+    BadRequest,
+    JWTRevokeError,
+    MissingToken,
+    Outage,
+    TokenRefused,
+)
 
 
 def error_response(error: JWTRevokeError) -> Response:
@@ -12,7 +18,7 @@ def error_response(error: JWTRevokeError) -> Response:
     response.status_code = error.status
     if isinstance(error, Outage):
         response.headers["Retry-After"] = str(error.retry_after)
-    else:
+    elif isinstance(error, BadRequest | TokenRefused):
         response.headers["WWW-Authenticate"] = _challenge(error)
     return response
 

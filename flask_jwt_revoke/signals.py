@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
 from blinker import Namespace, Signal
 
-__all__ = ["Signal"]
+from .models import Claims, Event, Session
 
 _namespace = Namespace()
 
@@ -16,7 +20,42 @@ token_refused = _namespace.signal("token-refused")
 token_revoked = _namespace.signal("token-revoked")
 #: One session was ended, with all its tokens.
 logged_out = _namespace.signal("logged-out")
+#: A refresh token was exchanged for a new pair; ``event.generation`` counts the exchanges.
+token_rotated = _namespace.signal("token-rotated")
+#: A refresh token was used a second time, which ended its session: somebody else has it.
+reuse_detected = _namespace.signal("reuse-detected")
 #: All sessions of a subject were ended; ``event.count`` is the number of live tokens.
 logged_out_everywhere = _namespace.signal("logged-out-everywhere")
-#: Redis could not be asked; ``event.reason`` is the configured answer, allow or deny.
+#: A subject was blocked.
+subject_blocked = _namespace.signal("subject-blocked")
+#: A check could not ask Redis; ``event.reason`` is the configured answer, allow or deny.
 outage = _namespace.signal("outage")
+
+
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Sends signals in the name of an app."""
+
+    sender: object
+
+    def of_token(self, signal: Signal, at: float, reason: str, token: Claims, **more: Any) -> None:
+        self.of(
+            signal,
+            at=at,
+            reason=reason,
+            subject=token.subject,
+            token_id=token.id,
+            session_id=token.session_id,
+            token_type=token.type,
+            **more,
+        )
+
+    def of_sessions(
+        self, at: float, reason: str, subject: str, sessions: Iterable[Session]
+    ) -> None:
+        for one in sessions:
+            about = {"subject": subject, "session_id": one.id, "device": one.device}
+            self.of(logged_out, at=at, reason=reason, **about)
+
+    def of(self, signal: Signal, **event: Any) -> None:
+        signal.send(self.sender, event=Event(**event))

@@ -1,0 +1,20 @@
+from .allowlist import Allowlist
+from .base import Strategy, shared_question, shared_verdict
+from .blacklist import Blacklist
+from .version import Version
+
+NAMED: dict[str, Strategy] = {
+    "blacklist": Blacklist(),
+    "allowlist": Allowlist(),
+    "version": Version(),
+}
+
+__all__ = [
+    "NAMED",
+    "Allowlist",
+    "Blacklist",
+    "Strategy",
+    "Version",
+    "shared_question",
+    "shared_verdict",
+]

@@ -1,32 +1,62 @@
-"""The protocol: what a strategy writes on issue, reads for a check, writes on a revoke."""
+"""The protocol: what a strategy writes on issue, reads for a check, writes on a revoke.
+
+What all strategies share is read in every check, in one MGET: the entries of the token and
+of its session, the subject's version and whether the subject is blocked.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from ..models import Claims, Verdict
-from ..sessions import Session
-from ..store import Pairs, Transaction
+from ..models import LIVE, Claims, Session, Verdict
+from ..store import Command, Keys, Pairs, Transaction
 
 
 class Strategy(Protocol):
     """Every write is queued on a transaction of the token's subject.
 
-    The version is not a strategy's business on issue: it is begun and read for every
-    token. A check is one command, hence one round trip.
+    ``has_index``: each token is in the index, where they can be counted.
     """
+
+    has_index: bool
 
     def on_issue(self, transaction: Transaction, tokens: Sequence[Claims]) -> None: ...
 
-    def question(self, claims: Claims) -> tuple[str, ...]:
-        """The Redis command whose answer decides about a token."""
+    def question(self, keys: Keys, claims: Claims) -> tuple[Command, ...]:
+        """What a check asks Redis beyond what all strategies share."""
         ...
 
-    def verdict(self, claims: Claims, answer: Any) -> Verdict: ...
+    def is_live(self, claims: Claims, answers: Sequence[Any]) -> bool: ...
 
     def on_revoke(self, transaction: Transaction, claims: Claims, mark: str) -> None: ...
 
     def on_logout(self, transaction: Transaction, session: Session, mark: str) -> None: ...
 
     def on_logout_everywhere(self, transaction: Transaction, tokens: Pairs, mark: str) -> None: ...
+
+
+def shared_question(keys: Keys, claims: Claims) -> Command:
+    subject = claims.subject
+    names = [keys.blocked(subject), keys.revoked(subject, claims.id)]
+    if claims.session_id is not None:
+        names.append(keys.revoked(subject, claims.session_id))
+    if claims.version is not None:
+        names.append(keys.version(subject))
+    return ("MGET", *names)
+
+
+def shared_verdict(claims: Claims, answer: Sequence[Any]) -> Verdict:
+    marks, version = answer, None
+    if claims.version is not None:
+        *marks, version = answer
+    for mark in marks:
+        if mark is not None:
+            return Verdict(False, because=mark.decode() if isinstance(mark, bytes) else mark)
+    if claims.version is None:
+        return LIVE
+    if version is None:
+        return Verdict(False, because="no version", lost_data=True)
+    if int(version) != claims.version:
+        return Verdict(False, because=f"version {int(version)}, not {claims.version}")
+    return LIVE

@@ -1,0 +1,331 @@
+"""What each verb writes, as one transaction of its subject, and what a check reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from .config import Config
+from .errors import RevokedToken, SubjectBlocked
+from .models import Claims, Session, Verdict
+from .pairs import Pair
+from .rotation import Ended, Exchange, Rotation
+from .sessions import SessionRules, dump, load
+from .store import Command, Pairs, Reply, Store, Transaction, mark, pairs, text
+from .strategies import Strategy, shared_question, shared_verdict
+
+T = TypeVar("T")
+Choose = Callable[[list[Session]], list[Session]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """``now`` is a Unix time in seconds; ``why`` is an entry's mark, ``<reason>@<time>``."""
+
+    config: Config
+    store: Store
+    strategy: Strategy
+
+    def verdict(self, claims: Claims, *also: Command, whole: bool = True) -> Verdict:
+        """Judge verified claims in one round trip, which carries ``also`` along.
+
+        Not ``whole``: the token has expired, and what was kept for it may have gone.
+        """
+        own = self.strategy.question(self.store.keys, claims) if whole else ()
+        ours = self._refresh_question(claims)
+        commands = (shared_question(self.store.keys, claims), *own, *ours, *also)
+        shared, *answers = self.store.read(*commands)
+        verdict = shared_verdict(claims, shared)
+        if not verdict.live:
+            return verdict
+        if own and not self.strategy.is_live(claims, answers[: len(own)]):
+            return Verdict(False, because="not in the index")
+        if ours:
+            return _refresh_verdict(claims, answers[len(own)])
+        return verdict
+
+    def sign_in(self, pair: Pair, session: Session, now: float) -> tuple[int, list[Session]]:
+        """Index a new session's pair; answers its version and the sessions it displaced.
+
+        :raises SubjectBlocked: nothing was written.
+        :raises TooManySessions: nothing was written.
+        """
+        subject, keys = pair.access.subject, self.store.keys
+        rules = SessionRules(self.config)
+        decides = rules.config.max_sessions is not None or session.device_id is not None
+
+        def write(transaction: Transaction) -> tuple[Reply, list[Session]]:
+            if transaction.is_blocked():
+                raise SubjectBlocked()
+            found = _loaded(
+                transaction.session_records() if decides else transaction.some_session_records()
+            )
+            over = [one for one in found if rules.is_over(one, now)]
+            live = [one for one in found if one not in over]
+            displaced = rules.displaced(live, session.device_id) if decides else []
+            transaction.begin()
+            version = transaction.version(session.ends)
+            self.strategy.on_issue(transaction, pair.both)
+            for one in displaced:
+                self._end(transaction, one, mark("displaced", now))
+            self._sweep(transaction, over)
+            transaction.put_session(session.id, dump(pair.held_by(session)), session.ends)
+            return version, displaced
+
+        watched = [keys.blocked(subject), *([keys.sessions(subject)] if decides else [])]
+        version, displaced = self.store.transact(subject, now, write, watch=watched)
+        return int(version.value), displaced
+
+    def record(self, token: Claims, now: float) -> None:
+        """Index an outside token, unless it is revoked already."""
+        keys, sid = self.store.keys, token.session_id
+        ids = (token.id,) if sid is None else (token.id, sid)
+
+        def write(transaction: Transaction) -> None:
+            is_over = sid is not None and transaction.is_revoked(sid)
+            revoked = is_over or transaction.is_revoked(token.id)
+            record = None if sid is None else transaction.session_record(sid)
+            over = self._some_over(transaction)
+            transaction.begin()
+            if is_over:
+                # The session's entry must outlive this token too.
+                transaction.revoke(sid or "", mark("recorded", now), token.expires_at)
+            if revoked:
+                return
+            self.strategy.on_issue(transaction, [token])
+            self._sweep(transaction, over)
+            if sid is not None:
+                known = _loaded_or_new(sid, record, token, now)
+                session = SessionRules(self.config).joined(known, token, now)
+                transaction.put_session(sid, dump(session), session.ends)
+
+        watched = [keys.sessions(token.subject), *(keys.revoked(token.subject, id) for id in ids)]
+        self.store.transact(token.subject, now, write, watch=watched)
+
+    def rotate(self, rotation: Rotation, why: str) -> tuple[Exchange | Ended, int | None]:
+        """Exchange a refresh token, or end its session; decided by what EXEC finds unchanged.
+
+        Answers the decision, and the version that the new pair is issued under.
+
+        :raises RevokedToken: the token was revoked.
+        """
+        spent, keys = rotation.spent, self.store.keys
+        sid = spent.session_id or ""
+        shared, own = shared_question(keys, spent), self.strategy.question(keys, spent)
+
+        def write(transaction: Transaction) -> tuple[Exchange | Ended, Reply | None]:
+            verdict = shared_verdict(spent, transaction.read(shared))
+            if not (verdict.live or self.forgives(verdict)):
+                raise RevokedToken()
+            # Before the record: an exchange in between then shows in both, or makes EXEC fail.
+            answers = [transaction.read(command) for command in own]
+            record = transaction.session_record(sid)
+            decision = rotation.decide(None if record is None else load(sid, record))
+            is_new = isinstance(decision, Exchange) and not decision.repeated
+            if is_new and not (self.strategy.is_live(spent, answers) or self.forgives(verdict)):
+                raise RevokedToken()
+            over = self._some_over(transaction)
+            transaction.begin()
+            if isinstance(decision, Ended):
+                self._end(transaction, decision.session, why)
+                return decision, None
+            if decision.repeated:
+                return decision, None
+            version = transaction.version(decision.session.ends)
+            transaction.unindex([spent.id])
+            self.strategy.on_issue(transaction, decision.pair.both)
+            self._sweep(transaction, over)
+            transaction.put_session(sid, dump(decision.session), decision.session.ends)
+            return decision, version
+
+        watched = [*shared[1:], keys.sessions(spent.subject), *(command[1] for command in own)]
+        decision, version = self.store.transact(spent.subject, rotation.now, write, watch=watched)
+        return decision, spent.version if version is None else int(version.value)
+
+    def revoke(self, claims: Claims, now: float, why: str) -> None:
+        def write(transaction: Transaction) -> None:
+            self.strategy.on_revoke(transaction, claims, why)
+
+        self.store.transact(claims.subject, now, write)
+
+    def end_session(
+        self, subject: str, sid: str, now: float, why: str, at_least: float = 0
+    ) -> Session | None:
+        """End one session, known or not; ``at_least`` is the exp of a token that it has."""
+        unknown = Session(
+            id=sid,
+            created=int(now),
+            last_seen=int(now),
+            ends=max(at_least, now + self.config.longest_lifetime),
+        )
+
+        def write(transaction: Transaction) -> Session | None:
+            record = transaction.session_record(sid)
+            session = None if record is None else load(sid, record)
+            transaction.begin()
+            known = session or unknown
+            self._end(transaction, replace(known, ends=max(known.ends, at_least)), why)
+            return session
+
+        return self._watching_sessions(subject, now, write)
+
+    def end_chosen(self, subject: str, now: float, why: str, choose: Choose) -> list[Session]:
+        """End those of the sessions that ``choose`` picks; answers which of them were live."""
+        rules = SessionRules(self.config)
+
+        def write(transaction: Transaction) -> list[Session]:
+            chosen = choose(_loaded(transaction.session_records()))
+            transaction.begin()
+            for session in chosen:
+                self._end(transaction, session, why)
+            return [one for one in chosen if not rules.is_over(one, now)]
+
+        return self._watching_sessions(subject, now, write)
+
+    def end_all(self, subject: str, now: float, why: str) -> int:
+        """End everything of a subject; answers how many live tokens that were.
+
+        A strategy that keeps no index counts each session as one.
+        """
+        listed = self.store.listed(subject)
+
+        def write(transaction: Transaction) -> tuple[Reply, Reply]:
+            sessions = transaction.session_count()
+            transaction.raise_version(now + self.config.longest_lifetime)
+            self.strategy.on_logout_everywhere(transaction, listed, why)
+            transaction.drop_all_sessions()
+            return sessions, transaction.listed()
+
+        sessions, left = self.store.transact(subject, now, write)
+        late = pairs(left.value)
+        self._end_late(subject, now, late, why)
+        return self._count(listed + late, int(sessions.value), now)
+
+    def end_all_but(self, kept: Session, pair: Pair, now: float, why: str) -> tuple[int, int]:
+        """End everything of a subject but one session, which goes on with a new pair.
+
+        Answers the version of the pair, and how many live tokens were ended.
+
+        :raises RevokedToken: that session had ended; nothing was done.
+        :raises SubjectBlocked: nothing was done.
+        """
+        subject, keys = pair.access.subject, self.store.keys
+        listed = self.store.listed(subject)
+
+        def write(transaction: Transaction) -> tuple[Reply, Reply, Reply]:
+            if transaction.is_blocked():
+                raise SubjectBlocked()
+            record = transaction.session_record(kept.id)
+            is_lost = record is None and self.config.on_lost_data == "allow"
+            if transaction.is_revoked(kept.id) or (record is None and not is_lost):
+                raise RevokedToken()
+            known = kept if record is None else load(kept.id, record)
+            session = pair.held_by(_renewed(known, kept))
+            transaction.begin()
+            sessions = transaction.session_count()
+            version = transaction.raise_version(now + self.config.longest_lifetime)
+            self.strategy.on_logout_everywhere(transaction, listed, why)
+            left = transaction.listed()
+            transaction.drop_all_sessions()
+            self.strategy.on_issue(transaction, pair.both)
+            transaction.put_session(kept.id, dump(session), session.ends)
+            return version, sessions, left
+
+        watched = [keys.sessions(subject), keys.revoked(subject, kept.id), keys.blocked(subject)]
+        version, sessions, left = self.store.transact(subject, now, write, watch=watched)
+        late = pairs(left.value)
+        self._end_late(subject, now, late, why)
+        return int(version.value), self._count(listed + late, int(sessions.value), now)
+
+    def block(self, subject: str, now: float, why: str) -> None:
+        self.store.transact(subject, now, lambda transaction: transaction.block(why))
+
+    def unblock(self, subject: str, now: float) -> None:
+        self.store.transact(subject, now, lambda transaction: transaction.unblock())
+
+    def sessions(self, subject: str, now: float) -> list[Session]:
+        """The live sessions, newest first."""
+        rules = SessionRules(self.config)
+        found = _loaded(self.store.session_records(subject))
+        live = [one for one in found if not rules.is_over(one, now)]
+        return sorted(live, key=lambda one: (one.created, one.id), reverse=True)
+
+    def forgives(self, verdict: Verdict) -> bool:
+        return verdict.lost_data and self.config.on_lost_data == "allow"
+
+    def _end(self, transaction: Transaction, session: Session, why: str) -> None:
+        self.strategy.on_logout(transaction, session, why)
+        transaction.drop_sessions([session.id])
+
+    def _end_late(self, subject: str, now: float, late: Pairs, why: str) -> None:
+        """End what came into the index between its reading and the transaction."""
+        if late:
+            self.store.transact(
+                subject,
+                now,
+                lambda transaction: self.strategy.on_logout_everywhere(transaction, late, why),
+            )
+
+    def _count(self, tokens: Pairs, sessions: int, now: float) -> int:
+        live = sum(exp + self.config.leeway > now for _, exp in tokens)
+        return live if self.strategy.has_index else live + sessions
+
+    def _some_over(self, transaction: Transaction) -> list[Session]:
+        """Sessions that are over, of the few that are looked at with each write."""
+        rules = SessionRules(self.config)
+        found = _loaded(transaction.some_session_records())
+        return [one for one in found if rules.is_over(one, transaction.now)]
+
+    def _sweep(self, transaction: Transaction, over: Iterable[Session]) -> None:
+        for session in over:
+            if session.ends + self.config.leeway > transaction.now:
+                # Idle for too long, with tokens that have not expired.
+                self.strategy.on_logout(transaction, session, mark("idle", transaction.now))
+            transaction.drop_sessions([session.id])
+
+    def _watching_sessions(self, subject: str, now: float, write: Callable[[Transaction], T]) -> T:
+        return self.store.transact(subject, now, write, watch=[self.store.keys.sessions(subject)])
+
+    def _refresh_question(self, claims: Claims) -> tuple[Command, ...]:
+        """A refresh token is live while it is the one that its session may exchange."""
+        if claims.type != "refresh" or claims.version is None or claims.session_id is None:
+            return ()
+        return (("HGET", self.store.keys.sessions(claims.subject), claims.session_id),)
+
+
+def _refresh_verdict(claims: Claims, record: Any) -> Verdict:
+    if record is None:
+        return Verdict(False, because="no session", lost_data=True)
+    session = load(claims.session_id or "", text(record))
+    if not session.refresh:
+        return Verdict(False, because="no refresh token", lost_data=True)
+    live = session.refresh == claims.id
+    return Verdict(live, because="" if live else "spent", lost_data=False)
+
+
+def _loaded(records: dict[str, str]) -> list[Session]:
+    return [load(sid, record) for sid, record in records.items()]
+
+
+def _loaded_or_new(sid: str, record: str | None, token: Claims, now: float) -> Session:
+    if record is not None:
+        return load(sid, record)
+    return Session(id=sid, created=int(now), last_seen=int(now), ends=token.expires_at)
+
+
+def _renewed(session: Session, renewal: Session) -> Session:
+    """A session that keeps its device, and none of its tokens."""
+    return replace(session, last_seen=renewal.last_seen, previous="")
+
+
+def only(sid: str) -> Choose:
+    return lambda sessions: [one for one in sessions if one.id == sid]
+
+
+def other_than(kept: str) -> Choose:
+    return lambda sessions: [one for one in sessions if one.id != kept]
+
+
+def of_device(device_id: str) -> Choose:
+    return lambda sessions: [one for one in sessions if one.device_id == device_id]
