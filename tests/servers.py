@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -30,11 +33,14 @@ class Server:
         self.folder = Path(tempfile.mkdtemp(prefix="fjr-"))
         self.socket = self.folder / "s"
         self.port = port
-        self._command = [
-            binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(self.folder),
+        self._command = self._command_of(binary, options)
+        self.start()
+
+    def _command_of(self, binary: str, options: tuple[str, ...]) -> list[str]:
+        return [
+            binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder),
             "--unixsocket", str(self.socket), "--daemonize", "no", *(options or ("--save", "")),
         ]  # fmt: skip
-        self.start()
 
     @property
     def url(self) -> str:
@@ -72,6 +78,29 @@ class Server:
     def close(self) -> None:
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Sentinel(Server):
+    """One Sentinel, which by itself promotes a replica of a primary that is gone."""
+
+    def __init__(self, binary: str, primary: Server) -> None:
+        monitor = f"monitor main 127.0.0.1 {primary.port} 1"
+        super().__init__(
+            binary, monitor, "down-after-milliseconds main 300", "failover-timeout main 3000",
+            port=free_ports(1)[0],
+        )  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://127.0.0.1:{self.port}/main"
+
+    def _command_of(self, binary: str, options: tuple[str, ...]) -> list[str]:
+        conf = self.folder / "conf"
+        conf.write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {self.folder}\nunixsocket {self.socket}\n"
+            + "".join(f"sentinel {option}\n" for option in options)
+        )
+        return [binary, str(conf), "--sentinel"]
 
 
 class Cluster:
@@ -136,3 +165,74 @@ def free_ports(count: int) -> list[int]:
     for one in held:
         one.close()
     return ports
+
+
+class Proxy:
+    """A wire between clients and a server, that counts, cuts and mutes.
+
+    ``round_trips`` is how often a client spoke after it had been answered. ``cut_after`` is
+    how many more bytes of clients go through before their wire is cut. Once a client has said
+    ``mute_at``, the server still hears it, but this client hears nothing any more; with
+    ``mute_all`` no client does, for as long as ``muted``.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="fjr-"))
+        self.url = f"unix://{self.folder / 's'}"
+        self.said = b""
+        self.round_trips = 0
+        self.cut_after: int | None = None
+        self.mute_at: bytes | None = None
+        self.mute_all = self.muted = False
+        self._server = server
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self.folder / "s"))
+        self._listener.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def forget(self) -> None:
+        self.said, self.round_trips = b"", 0
+
+    def close(self) -> None:
+        self._listener.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._carry, args=(client,), daemon=True).start()
+
+    def _carry(self, client: socket.socket) -> None:
+        server = socket.socket(socket.AF_UNIX)
+        muted = waiting = False
+        with client, server, contextlib.suppress(OSError):
+            server.connect(str(self._server.socket))
+            while True:
+                for end in select.select([client, server], [], [])[0]:
+                    data = end.recv(1 << 16)
+                    if not data:
+                        return
+                    if end is server:
+                        waiting = False
+                        if not (muted or self.muted):
+                            client.sendall(data)
+                        continue
+                    self.round_trips += not waiting
+                    waiting = True
+                    muted = muted or (self.mute_at is not None and self.mute_at in data)
+                    self.muted = self.muted or (muted and self.mute_all)
+                    self._forward(data, server)
+
+    def _forward(self, data: bytes, server: socket.socket) -> None:
+        """:raises OSError: the wire is cut here."""
+        self.said += data
+        if self.cut_after is None:
+            server.sendall(data)
+            return
+        through, self.cut_after = data[: self.cut_after], max(0, self.cut_after - len(data))
+        server.sendall(through)
+        if len(through) < len(data):
+            raise OSError("cut")

@@ -38,6 +38,14 @@ def test_seconds_may_be_a_timedelta() -> None:
         ("key_prefix", ""), ("key_prefix", "a{b}"), ("key_prefix", "a b"), ("key_prefix", 7),
         ("require_everywhere", "yes"), ("issuer", ""), ("audience", []), ("audience", [7]),
         ("redis_url", "localhost:6379"), ("redis_url", "http://localhost"), ("redis_url", 7),
+        ("strategy", object()), ("strategy", None), ("checked_types", ("id",)),
+        ("checked_types", ()), ("checked_types", "access"), ("checked_types", ["access"] * 2),
+        ("max_sessions", 0), ("max_sessions", 2.0), ("max_sessions", True),
+        ("on_max_sessions", "newest"), ("session_idle_timeout", 60), ("session_lifetime", 0),
+        ("session_address", "half"), ("refresh_grace", -1), ("token_location", ["query"]),
+        ("token_location", "headers"), ("access_cookie", "a;b"), ("csrf_header", "a b"),
+        ("cookie_path", "auth"), ("cookie_secure", 1), ("cookie_samesite", "none"),
+        ("csrf_protect", "no"), ("csrf_field", ""), ("outside_tokens_without_jti", 1),
         ("secret_key", ""), ("secret_key", 7), ("keys", {}), ("keys", {"": "x"}), ("keys", ["x"]),
     ],
 )  # fmt: skip
@@ -54,6 +62,13 @@ def test_a_misspelt_setting_is_refused() -> None:
 def test_no_signing_key_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="No signing key"):
         Config.from_mapping({"JWT_REVOKE_REDIS_URL": "memory://"})
+
+
+def test_settings_that_cannot_work_together() -> None:
+    with pytest.raises(ConfigurationError, match="COOKIE_SECURE"):
+        config(cookie_samesite="None", cookie_secure=False)
+    with pytest.raises(ConfigurationError, match="different names"):
+        config(access_cookie="token", refresh_cookie="token")
 
 
 def test_two_kinds_of_keys_are_refused() -> None:

@@ -18,6 +18,7 @@ def heard() -> Iterator[Heard]:
     connected = []
     for signal in (
         signals.token_issued, signals.token_refused, signals.token_revoked,
+        signals.token_rotated, signals.reuse_detected, signals.subject_blocked,
         signals.logged_out, signals.logged_out_everywhere, signals.outage,
     ):  # fmt: skip
 
@@ -58,6 +59,37 @@ def test_each_verb_tells_what_it_did(make_app: Callable[..., Flask], heard: Hear
     assert (revoked.token_id, revoked.token_type) == (access.id, "access")
     assert ended.session_id == pair.session_id
     assert revoked.at == pytest.approx(time.time(), abs=60)
+
+
+def test_reuse_tells_who_where_and_when(make_app: Callable[..., Flask], heard: Heard) -> None:
+    app = make_app(refresh_grace=0)
+    with app.app_context():
+        first = app.revoke.issue("alice", device="Pixel 8")
+        app.revoke.rotate(app.revoke.rotate(first.refresh).refresh)
+        with pytest.raises(TokenRefused):
+            app.revoke.rotate(first.refresh)
+    names = [name for name, _, _ in heard]
+    assert names == [
+        "token-issued", "token-rotated", "token-rotated", "reuse-detected", "token-refused"
+    ]  # fmt: skip
+    assert [event.generation for _, _, event in heard[1:3]] == [1, 2]
+    reuse = heard[3][2]
+    assert (reuse.subject, reuse.device, reuse.generation) == ("alice", "Pixel 8", 2)
+    assert reuse.session_id == first.session_id
+
+
+def test_displaced_and_blocked(make_app: Callable[..., Flask], heard: Heard) -> None:
+    app = make_app()
+    with app.app_context():
+        for _ in range(2):
+            app.revoke.issue("alice", device_id="D1")
+        app.revoke.block("alice", reason="fraud")
+    assert [(name, event.reason) for name, _, event in heard] == [
+        ("token-issued", "issue"),
+        ("token-issued", "issue"),
+        ("logged-out", "displaced"),
+        ("subject-blocked", "fraud"),
+    ]
 
 
 def test_without_flask_the_authority_is_the_sender(
