@@ -3,9 +3,9 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -13,29 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tests.servers import BINARIES, Server, free_ports
 
-from . import fairness, in_process, machine, plot, results, through_gunicorn
-from .apps import CONTENDERS
-from .bars import judge
+from . import fairness, machine, plot, plot_figures, results, through_gunicorn
+from .bars import Judged, judge
 from .cores import Cores
-from .generators import Load
+from .figures import Figures
+from .figures_table import figures_table
 from .measures import Comparison
+from .run import PARTS, QUICK, THOROUGH, Effort, Run
 from .table import table
-
-CONNECTIONS = 4
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much is measured; ``seconds`` is one contender's turn behind gunicorn."""
-
-    rounds: int
-    requests: int
-    gunicorn_rounds: int
-    seconds: float
-
-
-THOROUGH = Effort(rounds=40, requests=800, gunicorn_rounds=8, seconds=1.2)
-QUICK = Effort(rounds=12, requests=300, gunicorn_rounds=2, seconds=0.8)
 
 
 def main() -> None:
@@ -44,78 +29,33 @@ def main() -> None:
     # A log file has no width of its own.
     console = Console() if sys.stdout.isatty() else Console(width=120)
     cores = Cores(pinned=not options.unpinned)
+    parts = PARTS if options.only is None else (options.only,)
+    binary = BINARIES[options.server]
     (port,) = free_ports(1)
     with ExitStack() as stack:
-        server = stack.enter_context(closing(Server(BINARIES[options.server], port=port)))
+        server = stack.enter_context(closing(Server(binary, port=port)))
         with server.client() as client:
             about = machine.described(client)
-        about |= circumstances(cores, options.only)
+        about |= circumstances(cores, parts)
         introduce(console, about)
         progress = stack.enter_context(progress_on(console))
-        run = Run(effort, port, cores, progress)
-        comparisons = run.compare(options.only)
-    report(console, about, comparisons)
-
-
-class Run:
-    """One server for all; the apps of this process make the tokens for gunicorn's too."""
-
-    def __init__(self, effort: Effort, port: int, cores: Cores, progress: Progress) -> None:
-        self._effort = effort
-        self._port = port
-        self._cores = cores
-        self._progress = progress
-        self._apps = {one.key: one.make(port) for one in CONTENDERS}
-        self._tokens = fairness.sign_in(self._apps)
-
-    def compare(self, only: str | None) -> list[Comparison]:
-        comparisons = []
-        if only != "gunicorn":
-            comparisons.append(self._in_process())
-        if only != "in-process":
-            runnable, _ = through_gunicorn.worker_classes()
-            comparisons += [self._through_gunicorn(name) for name in runnable]
-        return comparisons
-
-    def _in_process(self) -> Comparison:
-        return in_process.compare(
-            self._apps,
-            self._tokens,
-            rounds=self._effort.rounds,
-            requests=self._effort.requests,
-            advance=self._advance("in process", self._effort.rounds + in_process.WARM_UP),
-        )
-
-    def _through_gunicorn(self, worker_class: str) -> Comparison:
-        rounds = self._effort.gunicorn_rounds
-        return through_gunicorn.compare(
-            worker_class,
-            self._port,
-            self._tokens,
-            rounds=rounds,
-            load=Load(CONNECTIONS, self._effort.seconds, self._cores),
-            advance=self._advance(f"gunicorn {worker_class}", rounds),
-        )
-
-    def _advance(self, setting: str, rounds: int) -> Callable[[], None]:
-        task = self._progress.add_task(setting, total=rounds)
-        self._progress.refresh()
-
-        def advance() -> None:
-            self._progress.advance(task)
-            self._progress.refresh()
-
-        return advance
+        run = Run(effort, binary, port, cores, progress)
+        comparisons = run.requests(parts)
+        figures = run.figures(parts)
+    judged = list(judge([*comparisons, *figures], about["server"]))
+    report(console, comparisons, figures, judged)
+    keep(console, about, comparisons, figures, judged)
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Compare one JSON view, guarded in different ways, in one run.",
+        description="Compare one JSON view, guarded in different ways; time logging out"
+        " everywhere beside a bare pipeline; count the bytes in Redis. All in one run.",
     )
-    parser.add_argument("--quick", action="store_true", help="about 30 s, for a first look")
+    parser.add_argument("--quick", action="store_true", help="about a minute, for a first look")
     parser.add_argument("--rounds", type=positive, metavar="N", help="rounds in each setting")
-    parser.add_argument("--only", choices=("in-process", "gunicorn"), help="one part of the run")
+    parser.add_argument("--only", choices=PARTS, help="one part of the run")
     parser.add_argument("--unpinned", action="store_true", help="let the scheduler choose cores")
     parser.add_argument(
         "--server",
@@ -137,16 +77,15 @@ def effort_of(options: argparse.Namespace) -> Effort:
     effort = QUICK if options.quick else THOROUGH
     if options.rounds is None:
         return effort
-    return replace(effort, rounds=options.rounds, gunicorn_rounds=options.rounds)
+    rounds = options.rounds
+    return replace(effort, rounds=rounds, gunicorn_rounds=rounds, logout_rounds=rounds)
 
 
-def circumstances(cores: Cores, only: str | None) -> dict[str, object]:
-    _, skipped = through_gunicorn.worker_classes()
-    parts = {"in-process": "gunicorn", "gunicorn": "in process"}
-    if only is not None:
-        skipped = {**(skipped if only == "gunicorn" else {}), parts[only]: f"--only {only}"}
+def circumstances(cores: Cores, parts: Collection[str]) -> dict[str, object]:
+    _, skipped = through_gunicorn.worker_classes() if "gunicorn" in parts else ((), {})
+    skipped |= {part: f"--only {parts[0]}" for part in PARTS if part not in parts}
     return {
-        "redis_over": "TCP on 127.0.0.1, one server for every row",
+        "redis_over": "TCP on 127.0.0.1, one server for all requests",
         "placement": cores.described,
         "skipped": skipped,
     }
@@ -174,16 +113,40 @@ def progress_on(console: Console) -> Progress:
     )
 
 
-def report(console: Console, about: Mapping[str, Any], comparisons: Sequence[Comparison]) -> None:
+def report(
+    console: Console,
+    comparisons: Sequence[Comparison],
+    figures: Sequence[Figures],
+    judged: Sequence[Judged],
+) -> None:
     for comparison in comparisons:
         console.print(table(comparison))
-    console.print("x: throughput, as a multiple of that row's in the same round; the median.")
-    judged = list(judge(comparisons))
+    if comparisons:
+        console.print("x: throughput, as a multiple of that row's in the same round; the median.")
+    for one in figures:
+        console.print(figures_table(one))
     for one in judged:
         console.print(str(one), style="green" if one.reached else "red")
-    results.write(results.FOLDER / "latest.json", about, comparisons, judged)
-    plot.draw(results.FOLDER / "latest.png", comparisons, about)
-    console.print("Written: benchmarks/results/latest.json and latest.png")
+
+
+def keep(
+    console: Console,
+    about: Mapping[str, Any],
+    comparisons: Sequence[Comparison],
+    figures: Sequence[Figures],
+    judged: Sequence[Judged],
+) -> None:
+    """All of this run, and nothing of the one before."""
+    latest = {name: results.FOLDER / name for name in ("latest.json", "latest.png", "figures.png")}
+    for path in latest.values():
+        path.unlink(missing_ok=True)
+    results.write(latest["latest.json"], about, comparisons, figures, judged)
+    if comparisons:
+        plot.draw(latest["latest.png"], comparisons, about)
+    if figures:
+        plot_figures.draw(latest["figures.png"], figures, judged, about)
+    written = ", ".join(name for name, path in latest.items() if path.exists())
+    console.print(f"Written into benchmarks/results: {written}")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,13 @@ class Cores:
         beside = "another one" if self._others else "the same one, the only one here"
         return f"what is measured shares one core with Redis; load comes from {beside}"
 
+    @property
+    def redis_options(self) -> tuple[str, ...]:
+        """They take what Redis frees in the background to another core."""
+        if not self.pinned or not self._others:
+            return ()
+        return ("--bio_cpulist", ",".join(str(core) for core in sorted(self._others)))
+
     @contextmanager
     def on_another(self) -> Iterator[None]:
         """Start a process in here, and it runs beside what is measured."""

@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.test import EnvironBuilder
 
 from . import fairness
-from .apps import Contender
+from .apps import CONTENDERS, Contender
 from .measures import Comparison, Timing
 from .rounds import turns
 from .view import PATH
@@ -32,7 +32,7 @@ def compare(
     fairness.check_all(tokens, fairness.in_process_get(apps))
     # What was loaded so far is not for the contenders' garbage collections to walk.
     gc.freeze()
-    for number, contenders in enumerate(turns(WARM_UP + rounds)):
+    for number, contenders in enumerate(turns(CONTENDERS, WARM_UP + rounds)):
         for one in contenders:
             timing = timed(one, apps[one.key], environs[one.key], requests)
             if number >= WARM_UP:

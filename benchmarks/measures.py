@@ -48,6 +48,9 @@ class Comparison:
         pairs = zip(self.rounds[key], self.rounds[against], strict=True)
         return statistics.median(theirs.us / ours.us for ours, theirs in pairs)
 
+    #: What a bar is set on.
+    measured = throughput
+
 
 def quartiles(values: list[float]) -> tuple[float, float]:
     if len(values) < 2:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .apps import CONTENDERS
 from .bars import Judged
+from .figures import Figures
 from .measures import Comparison
 from .table import AGAINST
 
@@ -19,15 +20,16 @@ def write(
     path: Path,
     about: Mapping[str, object],
     comparisons: Iterable[Comparison],
+    figures: Iterable[Figures],
     judged: Iterable[Judged],
 ) -> None:
     found = {
         **about,
         "bars": [
-            {**asdict(one.bar), "measured": round(one.times, 3), "reached": one.reached}
+            {**asdict(one.bar), "measured": round(one.measured, 3), "reached": one.reached}
             for one in judged
         ],
-        "settings": [_setting(one) for one in comparisons],
+        "settings": [*map(_setting, comparisons), *map(_figures, figures)],
     }
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
@@ -56,4 +58,21 @@ def _row(comparison: Comparison, key: str) -> dict[str, object]:
         },
         "rounds_us": [round(one.us, 2) for one in rounds],
         **{f"rounds_{name}_us": values for name, values in latencies.items()},
+    }
+
+
+def _figures(figures: Figures) -> dict[str, object]:
+    return {
+        "setting": figures.setting,
+        "how": figures.how,
+        "unit": figures.unit,
+        "rows": {
+            row.key: {
+                "label": row.label,
+                "median": round(row.value, 2),
+                "quartiles": [round(one, 2) for one in row.quartiles],
+                "rounds": [round(one, 2) for one in row.rounds],
+            }
+            for row in figures.rows
+        },
     }

@@ -1,14 +1,15 @@
-"""Rounds in which each contender has its turn, so that none gets the machine's better minute."""
+"""Rounds in which each has its turn, so that none gets the machine's better minute."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
-from .apps import CONTENDERS, Contender
+T = TypeVar("T")
 
 
-def turns(count: int) -> Iterator[list[Contender]]:
+def turns(each: Sequence[T], count: int) -> Iterator[list[T]]:
     """A different one begins each round."""
     for number in range(count):
-        first = number % len(CONTENDERS)
-        yield [*CONTENDERS[first:], *CONTENDERS[:first]]
+        first = number % len(each)
+        yield [*each[first:], *each[:first]]

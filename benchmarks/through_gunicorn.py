@@ -37,7 +37,7 @@ def compare(
         for key, server in servers.items():
             server.wait(tokens[key].live)
         fairness.check_all(tokens, lambda one, token: servers[one.key].get(token))
-        for contenders in turns(rounds):
+        for contenders in turns(CONTENDERS, rounds):
             for one in contenders:
                 comparison.add(one.key, load.on(servers[one.key].port, tokens[one.key].live))
             advance()
