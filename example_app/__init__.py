@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask
 
-from . import api, errors, instance, throttle, users
+from . import api, errors, headers, instance, pages, throttle, users
 
 
 def create_app(settings: Mapping[str, Any] | None = None, *, folder: Path | None = None) -> Flask:
@@ -22,16 +22,23 @@ def create_app(settings: Mapping[str, Any] | None = None, *, folder: Path | None
     app = Flask(__name__, instance_path=str(folder))
     app.config.from_mapping(
         JWT_REVOKE_REDIS_URL=os.environ.get("JWT_REVOKE_REDIS_URL"),
+        JWT_REVOKE_TOKEN_LOCATION=["headers", "cookies"],
         LOGIN_LIMIT_PER_USER="20 per minute",
         LOGIN_LIMIT_PER_ADDRESS="60 per minute",
         MAX_CONTENT_LENGTH=16 * 1024,
+        # Flask's own session carries the messages from one page to the next.
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=True,
     )
     app.config.from_mapping(settings)
     if not app.config["SECRET_KEY"]:
         app.config["SECRET_KEY"] = instance.secret_key(folder)
     users.init_app(app, folder / "users.sqlite3")
     errors.init_app(app)
+    headers.init_app(app)
     api.revoke.init_app(app)
     app.register_blueprint(api.blueprint)
-    throttle.guard(app, "api.login")
+    app.register_blueprint(pages.blueprint)
+    limiter = throttle.guard(app, {"api.login": api.asked_name} | pages.GUARDED)
+    app.register_blueprint(api.revoke.blueprint(url_prefix="/auth", limiter=limiter))
     return app

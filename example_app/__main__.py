@@ -33,13 +33,16 @@ _EXPECTED = (
     OSError,
 )
 
+# Safari keeps no Secure cookie that came over plain HTTP, not even from this machine.
+_PLAIN_HTTP = {"JWT_REVOKE_COOKIE_SECURE": False, "SESSION_COOKIE_SECURE": False}
+
 _BANNER = """\
 The example app is on {url}, with {store}.
-Ctrl-C ends it.
+Open it in two browsers, and sign one out from the other. Ctrl-C ends it.
 
 Demo users: {users}
 
-Sign in, call /me, log out everywhere (these can be pasted at once):
+Or call it: sign in, ask /me, log out everywhere (these can be pasted at once):
 
 TOKEN=$(curl -s {url}/login -H 'Content-Type: application/json' -d '{sign_in}' | {extract})
 curl {url}/me -H "Authorization: Bearer $TOKEN"
@@ -94,7 +97,7 @@ def _serve(listener: socket.socket, folder: Path) -> None:
     # The URL itself is not shown: it may hold a password.
     store = "the Redis of JWT_REVOKE_REDIS_URL" if own else f"Valkey's data in {folder / 'valkey'}"
     with redis as url:
-        app = create_app({"JWT_REVOKE_REDIS_URL": url}, folder=folder)
+        app = create_app({"JWT_REVOKE_REDIS_URL": url, **_PLAIN_HTTP}, folder=folder)
         server = make_server(HOST, 0, app, threaded=True, fd=listener.fileno())
         print(banner(f"http://{HOST}:{server.port}", store), flush=True)
         server.serve_forever()

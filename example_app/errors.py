@@ -1,10 +1,13 @@
-"""Every error as JSON, in the shape of the extension's own."""
+"""Every error as a page, or as JSON in the shape of the extension's own."""
 
 from __future__ import annotations
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, request
+from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import BadRequest, HTTPException, Unauthorized
+
+from .problem import problem
 
 _CODES = {400: "invalid_request", 401: "invalid_credentials"}
 
@@ -13,6 +16,7 @@ class InvalidField(BadRequest):
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"The field {field} {problem}.")
         self.field = field
+        self.problem = problem
 
 
 class WrongPassword(Unauthorized):
@@ -23,7 +27,23 @@ class WrongPassword(Unauthorized):
 
 
 def init_app(app: Flask) -> None:
-    app.register_error_handler(HTTPException, _as_json)
+    app.register_error_handler(HTTPException, _answer)
+
+
+def _answer(error: HTTPException) -> ResponseReturnValue:
+    headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
+    if _is_for_a_page():
+        return problem(error.code or 500, error.name.capitalize(), error.description, headers)
+    response = _as_json(error)
+    response.headers.extend(headers)
+    return response
+
+
+def _is_for_a_page() -> bool:
+    if request.endpoint is not None:
+        return request.blueprint == "pages"
+    # No URL matched: only a browser names text/html.
+    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
 
 
 def _as_json(error: HTTPException) -> Response:
@@ -33,7 +53,4 @@ def _as_json(error: HTTPException) -> Response:
         body["field"] = error.field
     response = jsonify(body)
     response.status_code = error.code or 500
-    for name, value in error.get_headers():
-        if name != "Content-Type":
-            response.headers[name] = value
     return response

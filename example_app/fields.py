@@ -1,7 +1,8 @@
-"""Read what a sign-in sends, and name the field that is wrong."""
+"""Read what a form or a JSON body sends, and name the field that is wrong."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,27 +14,34 @@ from .errors import InvalidField
 from .users import canonical
 
 # In characters.
-_LONGEST = {"username": 128, "password": 1024, "device": 128}
+_LONGEST = {
+    "username": 128,
+    "password": 1024,
+    "current_password": 1024,
+    "new_password": 1024,
+    "device": 128,
+}
+SHORTEST_PASSWORD = 8
+# Of a new account, in its canonical spelling: ASCII, so that no two names look the same.
+_NEW_NAME = re.compile(r"[a-z0-9._-]{2,32}")
+NAME_RULE = "2 to 32 letters a to z, digits, dots, hyphens or underscores"
 
 
 @dataclass(frozen=True)
 class SignIn:
     username: str
     password: str = field(repr=False)
-    device: str | None
+    device: str | None = None
 
 
-def sign_in() -> SignIn:
-    """:raises BadRequest: the request's body is not a sign-in."""
-    body = _json_object()
-    return SignIn(
-        username=canonical(_required(body, "username")),
-        password=_required(body, "password"),
-        device=_text(body, "device"),
-    )
+@dataclass(frozen=True)
+class PasswordChange:
+    current: str = field(repr=False)
+    new: str = field(repr=False)
 
 
-def _json_object() -> Mapping[str, Any]:
+def json_object() -> Mapping[str, Any]:
+    """:raises BadRequest: the request's body is none."""
     try:
         body = request.get_json(silent=True)
     except RecursionError:
@@ -41,6 +49,34 @@ def _json_object() -> Mapping[str, Any]:
     if not isinstance(body, dict):
         raise BadRequest("The body must be a JSON object, sent as application/json.")
     return body
+
+
+def sign_in(body: Mapping[str, Any]) -> SignIn:
+    return SignIn(
+        username=canonical(_required(body, "username")),
+        password=_required(body, "password"),
+        device=_text(body, "device"),
+    )
+
+
+def registration(body: Mapping[str, Any]) -> SignIn:
+    name = canonical(_required(body, "username"))
+    if not _NEW_NAME.fullmatch(name):
+        raise InvalidField("username", f"must be {NAME_RULE}")
+    return SignIn(username=name, password=_new_password(body, "password"))
+
+
+def password_change(body: Mapping[str, Any]) -> PasswordChange:
+    return PasswordChange(
+        current=_required(body, "current_password"), new=_new_password(body, "new_password")
+    )
+
+
+def _new_password(body: Mapping[str, Any], name: str) -> str:
+    password = _required(body, name)
+    if len(password) < SHORTEST_PASSWORD:
+        raise InvalidField(name, f"must be at least {SHORTEST_PASSWORD} characters long")
+    return password
 
 
 def _required(body: Mapping[str, Any], name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import redis
@@ -20,28 +20,26 @@ from werkzeug.exceptions import TooManyRequests
 
 from flask_jwt_revoke import Authority, Outage
 
-from .fields import sign_in
 
+def guard(app: Flask, names: Mapping[str, Callable[[], str]]) -> Limiter:
+    """Count the requests to the endpoints together, per address and per user name.
 
-def guard(app: Flask, *endpoints: str) -> None:
-    """Count the requests to ``endpoints`` together, per address and per user name."""
+    ``names`` says for each endpoint how to learn the user name.
+    """
     per_address, per_user = (
         _checked(app, name) for name in ("LOGIN_LIMIT_PER_ADDRESS", "LOGIN_LIMIT_PER_USER")
     )
     _set_defaults(app)
     # One for each app, since a Limiter keeps its storage to itself.
     limiter = Limiter(get_remote_address, app=app, on_breach=_refuse)
-    limits = (
-        limiter.shared_limit(per_address, "sign-in:address"),
-        limiter.shared_limit(per_user, "sign-in:user", key_func=lambda: sign_in().username),
-    )
-    for endpoint in endpoints:
+    for endpoint, name in names.items():
         view: Callable[..., Any] = app.view_functions[endpoint]
-        for limit in limits:
-            view = limit(view)
+        view = limiter.shared_limit(per_address, "sign-in:address")(view)
+        view = limiter.shared_limit(per_user, "sign-in:user", key_func=name)(view)
         app.view_functions[endpoint] = view
     for failure in (redis.RedisError, RedisClusterException):
         app.register_error_handler(failure, _unavailable)
+    return limiter
 
 
 def storage(url: str, timeout: float) -> tuple[str, dict[str, Any]]:
@@ -92,7 +90,7 @@ def _set_defaults(app: Flask) -> None:
 
 def _refuse(limit: RequestLimit) -> NoReturn:
     seconds = max(1, math.ceil(limit.reset_at - time.time()))
-    raise TooManyRequests(f"At most {limit.limit}: try again later.", retry_after=seconds)
+    raise TooManyRequests(f"At most {limit.limit}: try again in {seconds} s.", retry_after=seconds)
 
 
 def _unavailable(error: Exception) -> ResponseReturnValue:

@@ -52,6 +52,17 @@ class Users:
         matches = check_password_hash(row[0] if row else _nobodys_hash(), password)
         return name if row and matches else None
 
+    def add(self, name: str, password: str) -> bool:
+        """Answers whether the name was free."""
+        row = (canonical(name), generate_password_hash(password))
+        with self._opened() as database:
+            return database.execute("INSERT OR IGNORE INTO user VALUES (?, ?)", row).rowcount == 1
+
+    def change_password(self, name: str, password: str) -> None:
+        row = (generate_password_hash(password), canonical(name))
+        with self._opened() as database:
+            database.execute("UPDATE user SET password_hash = ? WHERE name = ?", row)
+
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         # As a context manager a connection commits, but stays open.

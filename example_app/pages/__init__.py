@@ -1,0 +1,18 @@
+"""The pages: sign in, register, one's devices, another password. They need no JavaScript."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from . import context, devices, entrance, origin, password, refusals, words
+
+blueprint = Blueprint("pages", __name__)
+for room in (entrance, devices, password, refusals, origin, words, context):
+    room.add_to(blueprint)
+
+#: The endpoints that take a password, and how each learns whose.
+GUARDED = {
+    "pages.sign_in": entrance.asked_name,
+    "pages.register": entrance.asked_name,
+    "pages.change_password": password.asked_name,
+}

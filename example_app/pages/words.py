@@ -1,0 +1,62 @@
+"""Times and devices in words."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from flask import Blueprint
+
+from ..api import revoke
+
+_MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
+
+
+def add_to(blueprint: Blueprint) -> None:
+    blueprint.add_app_template_filter(ago)
+    blueprint.add_app_template_filter(day)
+    blueprint.add_app_template_filter(iso)
+    blueprint.add_app_template_test(is_handheld, "handheld")
+
+
+def ago(then: float) -> str:
+    """How long it is since a Unix time in seconds."""
+    return since(_utc(then), _utc(revoke.authority.clock()))
+
+
+def since(then: datetime, now: datetime) -> str:
+    passed = now - then
+    if passed < _MINUTE:
+        return "just now"
+    if passed < _HOUR:
+        return _counted(passed // _MINUTE, "minute")
+    if passed < _DAY:
+        return _counted(passed // _HOUR, "hour")
+    if then.date() == now.date() - _DAY:
+        return "yesterday"
+    return f"on {_day(then)}"
+
+
+def day(then: float) -> str:
+    return _day(_utc(then))
+
+
+def iso(then: float) -> str:
+    return _utc(then).isoformat()
+
+
+def is_handheld(agent: str | None) -> bool:
+    return any(system in (agent or "") for system in ("Android", "iOS"))
+
+
+def _utc(then: float) -> datetime:
+    return datetime.fromtimestamp(then, timezone.utc)
+
+
+def _day(then: datetime) -> str:
+    return f"{then.day} {then:%B} {then.year}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what} ago" if number == 1 else f"{number} {what}s ago"
