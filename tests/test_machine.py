@@ -496,9 +496,7 @@ class Machine(RuleBasedStateMachine):
             return ExpiredToken
         if not subject.is_exchangeable(token, self.strategy, self.lost_data):
             return RevokedToken
-        if family.is_lost:
-            return RevokedToken if self.lost_data == "deny" else None
-        if family.current is token:
+        if family.is_lost or family.current is token:
             dead = subject.is_dead(token, self.strategy, self.lost_data)
             return RevokedToken if dead else None
         return None if self._is_repeat(token, family) else ReusedToken
