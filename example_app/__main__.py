@@ -8,12 +8,14 @@ import signal
 import socket
 import sqlite3
 import sys
+import threading
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import FrameType
 
 import limits.errors
 from redis.exceptions import RedisClusterException, RedisError
-from werkzeug.serving import make_server
+from werkzeug.serving import BaseWSGIServer, make_server
 
 from flask_jwt_revoke import ConfigurationError
 
@@ -81,6 +83,18 @@ def _heed_signals() -> None:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
+def _stop_on_signals(server: BaseWSGIServer) -> None:
+    """From now on without an exception, which is lost where it cannot be raised."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        # In a thread, since it waits for the loop that this interrupts.
+        threading.Thread(target=server.shutdown, daemon=True).start()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
+
+
 def _listening(port: str) -> socket.socket:
     if not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - ports have 16 bits
         raise CannotStart(f"PORT takes a number up to 65535, got {port!r}.")
@@ -99,6 +113,7 @@ def _serve(listener: socket.socket, folder: Path) -> None:
     with redis as url:
         app = create_app({"JWT_REVOKE_REDIS_URL": url, **_PLAIN_HTTP}, folder=folder)
         server = make_server(HOST, 0, app, threaded=True, fd=listener.fileno())
+        _stop_on_signals(server)
         print(banner(f"http://{HOST}:{server.port}", store), flush=True)
         server.serve_forever()
 

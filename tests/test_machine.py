@@ -571,3 +571,20 @@ def test_promises_1_3_5_6_no_divergence_on_a_server(make_authority: Any, server:
 
 def test_promises_1_3_5_6_no_divergence_in_memory(make_authority: Any) -> None:
     run(make_authority, "memory://", examples=25)
+
+
+def test_promise_3_an_ended_session_outlives_a_token_that_joins_it_late(
+    make_authority: Any, server: Server
+) -> None:
+    """Found by the machine: a token came to life when its session's entry went before it."""
+    authority = make_authority(server.url)
+    claims = {"sub": "alice", "sid": "S1", "exp": int(time.time()) + 60}
+    authority.record({**claims, "jti": "short"})
+    authority.logout_session("alice", "S1")
+    late = {**claims, "jti": "long", "exp": claims["exp"] + 3600}
+    authority.record(late)
+    with pytest.raises(RevokedToken):
+        authority.check(jwt.encode(late, SECRET))
+    assert authority.store.client.ttl(authority.keys.revoked("alice", "S1")) > 3600
+    assert authority.store.listed("alice") == []
+    assert authority.store.session_records("alice") == {}
