@@ -142,8 +142,10 @@ class TestBothKinds:
         sid = hers.send("GET", "/auth/sessions").json["sessions"][0]["id"]
         client = app.extensions["jwt_revoke"].store.client
         before = sorted(client.keys("*"))
-        answer = mine.send("DELETE", f"/auth/sessions/{sid}")
-        assert (answer.status_code, answer.json["reason"]) == (404, "unknown_session")
+        for method in ("GET", "DELETE"):
+            answer = mine.send(method, f"/auth/sessions/{sid}")
+            assert (answer.status_code, answer.json["reason"]) == (404, "unknown_session")
+        assert hers.send("GET", f"/auth/sessions/{sid}").json["current"] is True
         assert sorted(client.keys("*")) == before
         assert hers.send("GET", "/me").status_code == 200
 

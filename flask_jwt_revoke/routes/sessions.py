@@ -53,6 +53,7 @@ def blueprint(
     route("/logout-others", "POST", logout_others)
     route("/logout-everywhere", "POST", logout_everywhere)
     route("/sessions", "GET", sessions)
+    route("/sessions/<sid>", "GET", session)
     route("/sessions/<sid>", "DELETE", end_session)
     return made
 
@@ -117,6 +118,15 @@ def sessions() -> Response:
     """One's live sessions, newest first."""
     found = authority().sessions(current_token.subject)
     return jsonify(sessions=[_shown(one) for one in found])
+
+
+@required
+def session(sid: str) -> Response:
+    """One of one's own sessions."""
+    for one in authority().sessions(current_token.subject):
+        if one.id == sid:
+            return jsonify(_shown(one))
+    raise UnknownSession()
 
 
 @required
