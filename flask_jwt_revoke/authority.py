@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, overload
+from typing import Any, cast, overload
 
 from . import signals
 from .config import Config
@@ -18,13 +18,16 @@ from .errors import (
     TokenRefused,
     WrongType,
 )
+from .inquiry import Inquiry
 from .ledger import Choose, Ledger, of_device, only, other_than
 from .models import Claims, Session, TokenPair, TokenType, Verdict
+from .near_cache import near_cache
 from .pairs import mint
 from .rotation import Ended, Exchange, Rotation
+from .seen import Known
 from .sessions import LastSeen, SessionRules, check_device_id, check_text
 from .store import Client, Command, Keys, Store, connector, mark
-from .strategies import NAMED
+from .strategies import NAMED, Strategy
 from .tokens import Tokens, check_id, new_id
 
 log = logging.getLogger("flask_jwt_revoke")
@@ -56,15 +59,20 @@ class Authority:
         self.clock = clock
         self.keys = Keys(config.key_prefix)
         self.tokens = Tokens(config)
+        connect = connector(config.redis_url, config.timeout, redis)
         self.store = Store(
-            connector(config.redis_url, config.timeout, redis),
+            connect,
             self.keys,
             leeway=config.leeway,
             timeout=config.timeout,
             owned=redis is None,
         )
         strategy = NAMED.get(config.strategy) if isinstance(config.strategy, str) else None
-        self._ledger = Ledger(config, self.store, strategy or config.strategy)
+        self._strategy: Strategy = strategy or config.strategy
+        self._near = near_cache(config, connect)
+        self._ledger = Ledger(
+            config, self.store, self._strategy, self._near.end if self._near else _no_one
+        )
         self._rules = SessionRules(config)
         self._last_seen = LastSeen()
         self._tell = signals.Teller(sender if sender is not None else self)
@@ -140,20 +148,28 @@ class Authority:
         type: TokenType = "access",
         fresh: bool = False,
         allow_expired: bool = False,
+        strict: bool = False,
     ) -> Claims:
-        """Judge a presented token, in one round trip to Redis.
+        """Judge a presented token, in one round trip to Redis or, unless ``strict``, by a
+        verdict on the same token that ``NEAR_CACHE_STALENESS`` allows to be reused.
 
         :raises TokenRefused: the subclass and its ``reason`` say why.
         :raises Outage: Redis could not be asked, and ``ON_OUTAGE`` is deny.
         """
         now = self.clock()
         try:
-            claims = self._verified(token, type, now, allow_expired)
+            known = self.tokens.known(token, now, allow_expired=allow_expired)
+            claims = known.claims()
+            if claims.type != type:
+                raise _wrong_type(type)
             if fresh and not claims.fresh:
                 raise NotFresh()
+            verdict = known.verdict
+            if verdict is not None and not strict and verdict.holds():
+                return claims
             if type in self.config.checked_types:
-                self._check_live(claims, now)
-                self._check_unexpired(claims, allow_expired)
+                self._check_live(known, claims, now)
+                self._check_unexpired(known, allow_expired)
         except TokenRefused as refused:
             self._refused(refused, now)
             raise
@@ -170,7 +186,9 @@ class Authority:
         """
         now = self.clock()
         try:
-            spent = self._verified(token, "refresh", now, False)
+            spent = self.tokens.verify(token, now)
+            if spent.type != "refresh":
+                raise _wrong_type("refresh")
             if spent.session_id is None or spent.version is None:
                 raise MalformedToken("The token was not issued here and cannot be exchanged.")
             decision, version = self._ledger.rotate(
@@ -290,36 +308,43 @@ class Authority:
 
     def close(self) -> None:
         """Close the connections to Redis, but not a client that was handed in."""
+        if self._near is not None:
+            self._near.close()
         self.store.close()
 
-    def _verified(self, token: str, type: TokenType, now: float, allow_expired: bool) -> Claims:
-        claims = self.tokens.verify(token, now, allow_expired=allow_expired)
-        if claims.type != type:
-            raise WrongType(f"A token of type {type} is required.")
-        return claims
-
-    def _check_live(self, claims: Claims, now: float) -> None:
+    def _check_live(self, known: Known, claims: Claims, now: float) -> None:
+        near = None
+        if self._near is not None and claims.type == "access":
+            near = self._near.begin(claims.subject)
         try:
-            verdict = self._judged(claims, now)
+            verdict = self._judged(known, claims, now)
         except Outage as outage:
             self._on_outage(claims, outage)
             return
-        if verdict.live or self._ledger.forgives(verdict):
-            return
-        log.debug("refused %s: %s", claims.id, verdict.because)
-        raise RevokedToken()
+        if verdict.live:
+            known.verdict = near
+        elif not self._ledger.forgives(verdict):
+            log.debug("refused %s: %s", claims.id, verdict.because)
+            raise RevokedToken()
 
-    def _check_unexpired(self, claims: Claims, allow_expired: bool) -> None:
+    def _check_unexpired(self, known: Known, allow_expired: bool) -> None:
         # Its entry may have gone with it, while the answer was under way.
-        if not allow_expired and claims.expires_at + self.config.leeway <= self.clock():
+        if not allow_expired and known.closes <= self.clock():
             raise ExpiredToken()
 
-    def _judged(self, claims: Claims, now: float) -> Verdict:
-        also: tuple[Command, ...] = ()
+    def _judged(self, known: Known, claims: Claims, now: float) -> Verdict:
+        inquiry = self._inquiry(known, claims, now)
+        question = inquiry.question
         if claims.session_id is not None and self._last_seen.is_due(claims.session_id, now):
-            also = (self._touch(claims.subject, claims.session_id, now),)
-        whole = claims.expires_at + self.config.leeway > now
-        return self._ledger.verdict(claims, *also, whole=whole)
+            question = question.also(self._touch(claims.subject, claims.session_id, now))
+        return inquiry.verdict(self.store.read(question))
+
+    def _inquiry(self, known: Known, claims: Claims, now: float) -> Inquiry:
+        if known.closes <= now:
+            return Inquiry(claims, self.keys, self._strategy, whole=False)
+        if known.inquiry is None:
+            known.inquiry = Inquiry(claims, self.keys, self._strategy)
+        return cast(Inquiry, known.inquiry)
 
     def _touch(self, subject: str, sid: str, now: float) -> Command:
         idle = self.config.session_idle_timeout
@@ -417,3 +442,11 @@ class Authority:
             device_id=ended.session.device_id,
             generation=ended.session.generation,
         )
+
+
+def _wrong_type(asked_for: TokenType) -> WrongType:
+    return WrongType(f"A token of type {asked_for} is required.")
+
+
+def _no_one(subject: str) -> None:
+    """Hears of an ended subject where there is no near cache."""

@@ -269,6 +269,11 @@ class Config:
     timeout: float = _setting(
         0.25, _seconds(0, 60, above=True), "Connect and read time-out of one Redis call."
     )
+    near_cache_staleness: float | None = _setting(
+        None, _optional(_seconds(0.1, 30)),
+        "Reuse verdicts, and accept a token for at most so long after its revocation in another"
+        " process. None asks Redis each time.",
+    )  # fmt: skip
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Config:

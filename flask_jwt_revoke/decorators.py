@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast, overload
 from flask import current_app
 
 from .models import TokenType
-from .request import EXEMPT, OPTIONAL, Rule, enforce, mark
+from .request import EXEMPT, OPTIONAL, Rule, enforce, is_held, mark
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -19,7 +19,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 def required(view: View) -> View: ...
 @overload
 def required(
-    *, type: TokenType = ..., fresh: bool = ..., allow_expired: bool = ...
+    *, type: TokenType = ..., fresh: bool = ..., allow_expired: bool = ..., strict: bool = ...
 ) -> Callable[[View], View]: ...
 def required(
     view: View | None = None,
@@ -27,14 +27,16 @@ def required(
     type: TokenType = "access",
     fresh: bool = False,
     allow_expired: bool = False,
+    strict: bool = False,
 ) -> View | Callable[[View], View]:
     """Answer 401 without a live token.
 
     ``fresh`` asks for a token from a sign-in, ``type="refresh"`` for a refresh token, and
     ``allow_expired`` accepts one that has expired, as a log-out view does; the entry of one
     that was revoked by itself has gone with it by then, the entry of its session has not.
+    ``strict`` asks Redis even where ``NEAR_CACHE_STALENESS`` lets verdicts be reused.
     """
-    rule = Rule(type=type, fresh=fresh, allow_expired=allow_expired)
+    rule = Rule(type=type, fresh=fresh, allow_expired=allow_expired, strict=strict)
     return _guarded(rule) if view is None else _guarded(rule)(view)
 
 
@@ -54,7 +56,8 @@ def _guarded(rule: Rule) -> Callable[[View], View]:
 
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            enforce(rule)
+            if rule.required and not is_held(rule):
+                enforce(rule)
             return (current_app.ensure_sync(view) if is_async else view)(*args, **kwargs)
 
         mark(guarded, rule)

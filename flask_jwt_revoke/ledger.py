@@ -1,10 +1,10 @@
-"""What each verb writes, as one transaction of its subject, and what a check reads."""
+"""What each verb writes, as one transaction of its subject."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from .config import Config
 from .errors import RevokedToken, SubjectBlocked
@@ -12,7 +12,7 @@ from .models import Claims, Session, Verdict
 from .pairs import Pair
 from .rotation import Ended, Exchange, Rotation
 from .sessions import SessionRules, dump, load
-from .store import Command, Pairs, Reply, Store, Transaction, mark, pairs, text
+from .store import Pairs, Reply, Store, Transaction, mark, pairs
 from .strategies import Strategy, shared_question, shared_verdict
 
 T = TypeVar("T")
@@ -21,29 +21,15 @@ Choose = Callable[[list[Session]], list[Session]]
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """``now`` is a Unix time in seconds; ``why`` is an entry's mark, ``<reason>@<time>``."""
+    """``now`` is a Unix time in seconds; ``why`` is an entry's mark, ``<reason>@<time>``.
+
+    ``forget`` is called with the subject of each transaction once it is through, or may be.
+    """
 
     config: Config
     store: Store
     strategy: Strategy
-
-    def verdict(self, claims: Claims, *also: Command, whole: bool = True) -> Verdict:
-        """Judge verified claims in one round trip, which carries ``also`` along.
-
-        Not ``whole``: the token has expired, and what was kept for it may have gone.
-        """
-        own = self.strategy.question(self.store.keys, claims) if whole else ()
-        ours = self._refresh_question(claims)
-        commands = (shared_question(self.store.keys, claims), *own, *ours, *also)
-        shared, *answers = self.store.read(*commands)
-        verdict = shared_verdict(claims, shared)
-        if not verdict.live:
-            return verdict
-        if own and not self.strategy.is_live(claims, answers[: len(own)]):
-            return Verdict(False, because="not in the index")
-        if ours:
-            return _refresh_verdict(claims, answers[len(own)])
-        return verdict
+    forget: Callable[[str], None]
 
     def sign_in(self, pair: Pair, session: Session, now: float) -> tuple[int, list[Session]]:
         """Index a new session's pair; answers its version and the sessions it displaced.
@@ -74,7 +60,7 @@ class Ledger:
             return version, displaced
 
         watched = [keys.blocked(subject), *([keys.sessions(subject)] if decides else [])]
-        version, displaced = self.store.transact(subject, now, write, watch=watched)
+        version, displaced = self._transact(subject, now, write, watch=watched)
         return int(version.value), displaced
 
     def record(self, token: Claims, now: float) -> None:
@@ -101,7 +87,7 @@ class Ledger:
                 transaction.put_session(sid, dump(session), session.ends)
 
         watched = [keys.sessions(token.subject), *(keys.revoked(token.subject, id) for id in ids)]
-        self.store.transact(token.subject, now, write, watch=watched)
+        self._transact(token.subject, now, write, watch=watched)
 
     def rotate(self, rotation: Rotation, why: str) -> tuple[Exchange | Ended, int | None]:
         """Exchange a refresh token, or end its session; decided by what EXEC finds unchanged.
@@ -140,14 +126,15 @@ class Ledger:
             return decision, version
 
         watched = [*shared[1:], keys.sessions(spent.subject), *(command[1] for command in own)]
-        decision, version = self.store.transact(spent.subject, rotation.now, write, watch=watched)
+        decision, version = self._transact(spent.subject, rotation.now, write, watch=watched)
         return decision, spent.version if version is None else int(version.value)
 
     def revoke(self, claims: Claims, now: float, why: str) -> None:
         def write(transaction: Transaction) -> None:
             self.strategy.on_revoke(transaction, claims, why)
+            transaction.announce(why, claims.id)
 
-        self.store.transact(claims.subject, now, write)
+        self._transact(claims.subject, now, write)
 
     def end_session(
         self, subject: str, sid: str, now: float, why: str, at_least: float = 0
@@ -193,11 +180,11 @@ class Ledger:
         def write(transaction: Transaction) -> tuple[Reply, Reply]:
             sessions = transaction.session_count()
             transaction.raise_version(now + self.config.longest_lifetime)
-            self.strategy.on_logout_everywhere(transaction, listed, why)
+            self._end_tokens(transaction, listed, why)
             transaction.drop_all_sessions()
             return sessions, transaction.listed()
 
-        sessions, left = self.store.transact(subject, now, write)
+        sessions, left = self._transact(subject, now, write)
         late = pairs(left.value)
         self._end_late(subject, now, late, why)
         return self._count(listed + late, int(sessions.value), now)
@@ -225,7 +212,7 @@ class Ledger:
             transaction.begin()
             sessions = transaction.session_count()
             version = transaction.raise_version(now + self.config.longest_lifetime)
-            self.strategy.on_logout_everywhere(transaction, listed, why)
+            self._end_tokens(transaction, listed, why)
             left = transaction.listed()
             transaction.drop_all_sessions()
             self.strategy.on_issue(transaction, pair.both)
@@ -233,16 +220,20 @@ class Ledger:
             return version, sessions, left
 
         watched = [keys.sessions(subject), keys.revoked(subject, kept.id), keys.blocked(subject)]
-        version, sessions, left = self.store.transact(subject, now, write, watch=watched)
+        version, sessions, left = self._transact(subject, now, write, watch=watched)
         late = pairs(left.value)
         self._end_late(subject, now, late, why)
         return int(version.value), self._count(listed + late, int(sessions.value), now)
 
     def block(self, subject: str, now: float, why: str) -> None:
-        self.store.transact(subject, now, lambda transaction: transaction.block(why))
+        def write(transaction: Transaction) -> None:
+            transaction.block(why)
+            transaction.announce(why)
+
+        self._transact(subject, now, write)
 
     def unblock(self, subject: str, now: float) -> None:
-        self.store.transact(subject, now, lambda transaction: transaction.unblock())
+        self._transact(subject, now, lambda transaction: transaction.unblock())
 
     def sessions(self, subject: str, now: float) -> list[Session]:
         """The live sessions, newest first."""
@@ -257,14 +248,19 @@ class Ledger:
     def _end(self, transaction: Transaction, session: Session, why: str) -> None:
         self.strategy.on_logout(transaction, session, why)
         transaction.drop_sessions([session.id])
+        transaction.announce(why, session.id)
+
+    def _end_tokens(self, transaction: Transaction, tokens: Pairs, why: str) -> None:
+        self.strategy.on_logout_everywhere(transaction, tokens, why)
+        transaction.announce(why)
 
     def _end_late(self, subject: str, now: float, late: Pairs, why: str) -> None:
         """End what came into the index between its reading and the transaction."""
         if late:
-            self.store.transact(
+            self._transact(
                 subject,
                 now,
-                lambda transaction: self.strategy.on_logout_everywhere(transaction, late, why),
+                lambda transaction: self._end_tokens(transaction, late, why),
             )
 
     def _count(self, tokens: Pairs, sessions: int, now: float) -> int:
@@ -281,27 +277,25 @@ class Ledger:
         for session in over:
             if session.ends + self.config.leeway > transaction.now:
                 # Idle for too long, with tokens that have not expired.
-                self.strategy.on_logout(transaction, session, mark("idle", transaction.now))
-            transaction.drop_sessions([session.id])
+                self._end(transaction, session, mark("idle", transaction.now))
+            else:
+                transaction.drop_sessions([session.id])
 
     def _watching_sessions(self, subject: str, now: float, write: Callable[[Transaction], T]) -> T:
-        return self.store.transact(subject, now, write, watch=[self.store.keys.sessions(subject)])
+        return self._transact(subject, now, write, watch=[self.store.keys.sessions(subject)])
 
-    def _refresh_question(self, claims: Claims) -> tuple[Command, ...]:
-        """A refresh token is live while it is the one that its session may exchange."""
-        if claims.type != "refresh" or claims.version is None or claims.session_id is None:
-            return ()
-        return (("HGET", self.store.keys.sessions(claims.subject), claims.session_id),)
-
-
-def _refresh_verdict(claims: Claims, record: Any) -> Verdict:
-    if record is None:
-        return Verdict(False, because="no session", lost_data=True)
-    session = load(claims.session_id or "", text(record))
-    if not session.refresh:
-        return Verdict(False, because="no refresh token", lost_data=True)
-    live = session.refresh == claims.id
-    return Verdict(live, because="" if live else "spent", lost_data=False)
+    def _transact(
+        self,
+        subject: str,
+        now: float,
+        write: Callable[[Transaction], T],
+        *,
+        watch: Sequence[str] = (),
+    ) -> T:
+        try:
+            return self.store.transact(subject, now, write, watch=watch)
+        finally:
+            self.forget(subject)
 
 
 def _loaded(records: dict[str, str]) -> list[Session]:

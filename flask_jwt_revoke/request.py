@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from flask import Request, current_app, has_request_context, request
+from flask import Flask, Request, current_app, has_request_context, request
 from werkzeug.local import LocalProxy
 
 from .authority import Authority
@@ -20,6 +21,9 @@ _HELD = "flask_jwt_revoke.rule"
 _BY_COOKIE = "flask_jwt_revoke.by_cookie"
 _RULE = "_jwt_revoke_rule"
 
+# The request itself: each attribute of its proxy costs more than this call.
+_request: Callable[[], Request] = request._get_current_object  # type: ignore[attr-defined]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
@@ -29,6 +33,7 @@ class Rule:
     type: TokenType = "access"
     fresh: bool = False
     allow_expired: bool = False
+    strict: bool = False
     exempt: bool = False
 
 
@@ -58,31 +63,48 @@ def current_claims() -> Claims | None:
 current_token = cast(Claims, LocalProxy(current_claims))
 
 
-def check_request() -> None:
+def guard(app: Flask, door: Authority) -> Callable[[], None]:
     """The before_request hook: judge a presented token before the request reaches its view."""
-    # Where no URL matched, the answer is 404 whatever the token says.
-    here = request._get_current_object()  # type: ignore[attr-defined]
-    if here.endpoint is None or here.method == "OPTIONS":
-        return
-    door = authority()
-    rule = _rule_of(here, here.endpoint, door.config)
-    if rule.exempt:
-        return
-    token = find_token(here, rule.type, door.config)
-    if token is not None:
-        guard_cookie(here, token, door)
-        here.environ[_CLAIMS] = door.check(
-            token, type=rule.type, fresh=rule.fresh, allow_expired=rule.allow_expired
-        )
-    elif rule.required:
-        raise MissingToken()
-    here.environ[_HELD] = rule
+    views, config, check = app.view_functions, door.config, door.check
+
+    def check_request() -> None:
+        here = _request()
+        endpoint = here.endpoint
+        # Where no URL matched, the answer is 404 whatever the token says.
+        if endpoint is None or here.method == "OPTIONS":
+            return
+        view = views[endpoint]
+        rule: Rule = getattr(view, _RULE, None) or _rule_of(here, endpoint, view, config)
+        if rule.exempt:
+            return
+        environ = here.environ
+        token = find_token(here, rule.type, config)
+        if token is not None:
+            if _BY_COOKIE in environ:
+                guard_cookie(here, token, door)
+            environ[_CLAIMS] = check(
+                token,
+                type=rule.type,
+                fresh=rule.fresh,
+                allow_expired=rule.allow_expired,
+                strict=rule.strict,
+            )
+        elif rule.required:
+            raise MissingToken()
+        environ[_HELD] = rule
+
+    return check_request
+
+
+def is_held(rule: Rule) -> bool:
+    """Whether the hook held this request to the rule."""
+    return _request().environ.get(_HELD) is rule
 
 
 def enforce(rule: Rule) -> None:
-    """Hold a rule inside a view whose own mark another decorator may have hidden."""
-    environ = request.environ
-    if environ.get(_HELD) is rule or not rule.required or request.method == "OPTIONS":
+    """Hold a rule inside a view whose own mark another decorator has hidden."""
+    here = _request()
+    if here.method == "OPTIONS":
         return
     claims = current_claims()
     if claims is None:
@@ -91,6 +113,10 @@ def enforce(rule: Rule) -> None:
         raise WrongType(f"A token of type {rule.type} is required.")
     if rule.fresh and not claims.fresh:
         raise NotFresh()
+    if rule.strict:
+        door = authority()
+        token = find_token(here, rule.type, door.config)
+        door.check(token or "", type=rule.type, allow_expired=rule.allow_expired, strict=True)
 
 
 def find_token(here: Request, type: TokenType, config: Config) -> str | None:
@@ -98,8 +124,9 @@ def find_token(here: Request, type: TokenType, config: Config) -> str | None:
 
     :raises BadRequest: see ``bearer_token``.
     """
-    token = bearer_token(here) if "headers" in config.token_location else None
-    if token is not None or "cookies" not in config.token_location:
+    locations = config.token_location
+    token = bearer_token(here) if "headers" in locations else None
+    if token is not None or "cookies" not in locations:
         return token
     name = config.refresh_cookie if type == "refresh" else config.access_cookie
     token = here.cookies.get(name)
@@ -113,13 +140,13 @@ def guard_cookie(here: Request, token: str, door: Authority) -> None:
 
     :raises TokenRefused: the token does not verify, or WrongCSRF.
     """
-    if came_by_cookie():
+    if _BY_COOKIE in here.environ:
         check_csrf(here, door.tokens.verify(token, door.clock(), allow_expired=True), door)
 
 
 def came_by_cookie() -> bool:
     """Whether this request's token was found in a cookie."""
-    return bool(request.environ.get(_BY_COOKIE))
+    return _BY_COOKIE in request.environ
 
 
 def rate_limit_key() -> str:
@@ -148,10 +175,11 @@ def bearer_token(here: Request) -> str | None:
     :raises BadRequest: a bearer credential that is empty, doubled or not one word.
     """
     header: str = here.environ.get("HTTP_AUTHORIZATION", "")
-    scheme, _, rest = header.strip().partition(" ")
-    if scheme.lower() != "bearer":
-        return None
-    token = rest.strip()
+    if header[:7] != "Bearer ":
+        header = header.strip()
+        if header[:7].lower() not in ("bearer ", "bearer"):
+            return None
+    token = header[7:].strip()
     # Servers join repeated headers with a comma.
     if not token or "," in token or " " in token or "\t" in token:
         raise BadRequest()
@@ -162,9 +190,8 @@ def mark(view: Any, rule: Rule) -> None:
     setattr(view, _RULE, rule)
 
 
-def _rule_of(here: Request, endpoint: str, config: Config) -> Rule:
-    view = current_app.view_functions[endpoint]
-    rule: Rule | None = getattr(view, _RULE, None) or _rule_of_method(here, view)
+def _rule_of(here: Request, endpoint: str, view: Any, config: Config) -> Rule:
+    rule = _rule_of_method(here, view)
     if rule is not None:
         return rule
     if endpoint.rpartition(".")[2] == "static" and view.__module__.startswith("flask."):

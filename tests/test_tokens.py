@@ -31,7 +31,8 @@ from flask_jwt_revoke import (
     WrongIssuer,
 )
 from flask_jwt_revoke.models import Claims
-from flask_jwt_revoke.tokens import RESERVED, Seen, Tokens, new_id
+from flask_jwt_revoke.seen import Seen
+from flask_jwt_revoke.tokens import RESERVED, Tokens, new_id
 
 from .conftest import SECRET
 
@@ -345,7 +346,7 @@ class TestSeenTokens:
         made = [signed({**PLAIN, "jti": f"J{number}"}) for number in range(20)]
         for token in made * 2:
             room.verify(token, NOW)
-        assert len(room._seen._claims) == 8
+        assert len(room._seen._known) == 8
 
     def test_other_settings_judge_anew(self) -> None:
         token = signed(PLAIN)

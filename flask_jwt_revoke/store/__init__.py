@@ -1,19 +1,25 @@
 from .client import Client, connector
+from .feed import Feed, Subscription, steady
 from .keys import Keys, mark
+from .question import Command, Question
 from .redis import Store
 from .replies import Pairs, pairs, text
-from .transaction import Command, Reply, Transaction
+from .transaction import Reply, Transaction
 
 __all__ = [
     "Client",
     "Command",
+    "Feed",
     "Keys",
     "Pairs",
+    "Question",
     "Reply",
     "Store",
+    "Subscription",
     "Transaction",
     "connector",
     "mark",
     "pairs",
+    "steady",
     "text",
 ]

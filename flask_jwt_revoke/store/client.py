@@ -8,6 +8,7 @@ that an interrupted call left behind and the next caller reads as its own.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from inspect import iscoroutinefunction, signature
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -25,7 +26,7 @@ Address = tuple[str, int]
 
 
 def connector(url: str | None, timeout: float, client: Client | None) -> Callable[[], Client]:
-    """What makes the client on first use: from ``url``, unless one is handed in.
+    """What makes a client: from ``url``, unless one is handed in.
 
     :raises ConfigurationError: there is neither, or it cannot be used.
     """
@@ -38,6 +39,9 @@ def connector(url: str | None, timeout: float, client: Client | None) -> Callabl
             " or hand in a client with redis=."
         )
     check_url(url)
+    if urlsplit(url).scheme == "memory":
+        # All that connect to it are to see the same data.
+        return cache(_memory)
     return lambda: connect(url, timeout)
 
 
@@ -48,7 +52,7 @@ def connect(url: str, timeout: float) -> Client:
 
     :raises redis.RedisError: the cluster cannot be reached.
     """
-    scheme, _, topology = urlsplit(url).scheme.partition("+")
+    topology = urlsplit(url).scheme.partition("+")[2]
     options = {
         "protocol": 2,
         "socket_timeout": timeout,
@@ -57,8 +61,6 @@ def connect(url: str, timeout: float) -> Client:
         # One for each thread at work; redis-py's default of 100 would refuse the 101st.
         "max_connections": 2**31,
     }
-    if scheme == "memory":
-        return _memory()
     if topology == "sentinel":
         return _sentinel(url, options)
     if topology == "cluster":

@@ -8,63 +8,69 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Sequence
 from typing import Any
 
 import redis
 
+from .question import Question
+from .wire import Wire
+
 
 class Held:
-    """Asks over its own free list of a pool's connections. Safe for threads, greenlets, fork."""
+    """Asks over its own free list of a pool's connections. Safe for threads, greenlets, fork.
 
-    def __init__(self, pool: redis.ConnectionPool) -> None:
+    ``timeout`` is in seconds.
+    """
+
+    def __init__(self, pool: redis.ConnectionPool, timeout: float) -> None:
         self._pool = pool
-        self._free: deque[Any] = deque()
+        self._timeout = timeout
+        self._free: deque[Wire] = deque()
         self._pid = os.getpid()
 
-    def ask(self, commands: Sequence[tuple[str, ...]]) -> list[Any]:
+    def ask(self, question: Question) -> list[Any]:
         """Send all, then read each reply; an error reply stands in its place.
 
         :raises redis.RedisError: the connection failed, and is closed.
         """
-        connection = None
+        wire = None
         try:
-            connection = self._checked_out()
-            connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-            answers = [_reply(connection) for _ in commands]
-        except BaseException:
-            if connection is not None:
-                connection.disconnect()
-                self._pool.release(connection)
-            # The server may have gone, and with it what waits here; and one that was
-            # interrupted while it connected would be half-built for ever.
-            self.close()
-            self._pool.disconnect(inuse_connections=False)
+            wire = self._checked_out()
+            answers = wire.ask(question.packed, len(question.commands))
+        except BaseException as error:
+            self._abandon(wire)
+            if isinstance(error, TimeoutError):
+                raise redis.TimeoutError("the server did not answer in time") from error
+            if isinstance(error, OSError):
+                raise redis.ConnectionError(str(error)) from error
             raise
-        self._free.append(connection)
+        self._free.append(wire)
         return answers
 
     def close(self) -> None:
         while self._free:
             try:
-                connection = self._free.pop()
+                self._give_back(self._free.pop())
             except IndexError:
                 return
-            connection.disconnect()
-            self._pool.release(connection)
 
-    def _checked_out(self) -> Any:
+    def _abandon(self, wire: Wire | None) -> None:
+        if wire is not None:
+            self._give_back(wire)
+        # The server may have gone, and with it what waits here; and one that was
+        # interrupted while it connected would be half-built for ever.
+        self.close()
+        self._pool.disconnect(inuse_connections=False)
+
+    def _give_back(self, wire: Wire) -> None:
+        wire.connection.disconnect()
+        self._pool.release(wire.connection)
+
+    def _checked_out(self) -> Wire:
         if self._pid != os.getpid():
             # A child must not speak on its parent's sockets.
             self._free, self._pid = deque(), os.getpid()
         try:
             return self._free.pop()
         except IndexError:
-            return self._pool.get_connection()
-
-
-def _reply(connection: Any) -> Any:
-    try:
-        return connection.read_response()
-    except redis.ResponseError as error:
-        return error
+            return Wire(self._pool.get_connection(), self._timeout)

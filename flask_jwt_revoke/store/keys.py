@@ -42,6 +42,11 @@ class Keys:
 
     prefix: str
 
+    @property
+    def feed(self) -> str:
+        """Channel that each revocation is published on, see ``feed``."""
+        return f"{self.prefix}:feed"
+
     def base(self, subject: str) -> str:
         return f"{self.prefix}:{{{encoded(subject)}}}:"
 

@@ -19,8 +19,9 @@ from .client import Client
 from .held import Held
 from .interrupted import Interruptible, abandon
 from .keys import Keys
+from .question import Command, Question
 from .replies import Pairs, pairs, texts
-from .transaction import Command, Transaction
+from .transaction import Transaction
 
 T = TypeVar("T")
 
@@ -97,9 +98,18 @@ class Store:
         if made is not None:
             made.close()
 
-    def read(self, *commands: Command) -> list[Any]:
+    def read(self, question: Question) -> list[Any]:
         """Ask in one round trip. A dropped connection is tried once more, a time-out is not."""
-        return self._ask(lambda client: self._answers(client, commands))
+        started = time.monotonic()
+        try:
+            return self._answers(question)
+        except redis.ConnectionError as error:
+            if time.monotonic() - started >= self._timeout:
+                raise _logged(error) from error
+        except _FAILURES as error:
+            raise _logged(error) from error
+        with _outage():
+            return self._answers(question)
 
     def touch(self, subject: str, sid: str, now: float, interval: float, idle: float) -> Command:
         """The command that writes when a session was last seen, for ``read`` to carry along."""
@@ -109,10 +119,10 @@ class Store:
     def listed(self, subject: str) -> Pairs:
         """The index: each jti with its exp."""
         key = self.keys.tokens(subject)
-        return pairs(self.read(("ZRANGE", key, "0", "-1", "WITHSCORES"))[0])
+        return pairs(self.read(Question(("ZRANGE", key, "0", "-1", "WITHSCORES")))[0])
 
     def session_records(self, subject: str) -> dict[str, str]:
-        return texts(self.read(("HGETALL", self.keys.sessions(subject)))[0])
+        return texts(self.read(Question(("HGETALL", self.keys.sessions(subject))))[0])
 
     def transact(
         self,
@@ -148,19 +158,22 @@ class Store:
                     time.sleep(random.random() * min(attempt, 10) / 1000)  # noqa: S311 - jitter
         raise Outage("Too many writers at once for this subject.")
 
-    def _answers(self, client: Client, commands: Sequence[Command]) -> list[Any]:
-        if self._held is None and self._holds(client):
-            self._held = Held(client.connection_pool)
-        if self._held is not None:
-            answers = self._held.ask(commands)
-        elif len(commands) == 1:
-            return [client.execute_command(*commands[0])]
-        else:
-            with client.pipeline(transaction=False) as pipe:
-                for command in commands:
-                    pipe.execute_command(*command)
-                answers = pipe.execute(raise_on_error=False)
-        return _without_errors(commands, answers)
+    def _answers(self, question: Question) -> list[Any]:
+        held = self._held or self._hold()
+        if held is not None:
+            return _without_errors(question.commands, held.ask(question))
+        if len(question.commands) == 1:
+            return [self.client.execute_command(*question.commands[0])]
+        with self.client.pipeline(transaction=False) as pipe:
+            for command in question.commands:
+                pipe.execute_command(*command)
+            return _without_errors(question.commands, pipe.execute(raise_on_error=False))
+
+    def _hold(self) -> Held | None:
+        client = self.client
+        if self._holds(client):
+            self._held = Held(client.connection_pool, self._timeout)
+        return self._held
 
     @contextmanager
     def _pipeline(self) -> Iterator[Any]:
@@ -182,18 +195,6 @@ class Store:
         """Only for a plain pool of ours: the others move their connections themselves."""
         pool = getattr(client, "connection_pool", None)
         return self._owned and type(client) is redis.Redis and type(pool) is redis.ConnectionPool
-
-    def _ask(self, call: Callable[[Client], T]) -> T:
-        started = time.monotonic()
-        try:
-            return call(self.client)
-        except redis.ConnectionError as error:
-            if time.monotonic() - started >= self._timeout:
-                raise _logged(error) from error
-        except _FAILURES as error:
-            raise _logged(error) from error
-        with _outage():
-            return call(self.client)
 
 
 def _without_errors(commands: Sequence[Command], answers: list[Any]) -> list[Any]:

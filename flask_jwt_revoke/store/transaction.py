@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from redis.cluster import ClusterPipeline
+
+from .feed import announcement
 from .keys import Keys, remaining_ms
+from .question import Command
 from .replies import Pairs, text, texts
 
-Command = tuple[str, ...]
-
 _SAMPLE = 16
+# redis-py sends no PUBLISH in a transaction of a cluster. KEYS[1]: a key of the subject.
+_PUBLISH = "return redis.call('PUBLISH', ARGV[1], ARGV[2])"
 
 
 class Reply:
@@ -35,6 +39,15 @@ class Transaction:
         self.now = now
         self._leeway = leeway
         self._replies: dict[int, Reply] = {}
+
+    def announce(self, mark: str, *ids: str) -> None:
+        """Tell all processes what has ended; without an id, everything of the subject."""
+        feed, message = self.keys.feed, announcement(self.subject, mark, ids)
+        if isinstance(self.pipe, ClusterPipeline):
+            key = self.keys.version(self.subject)
+            self.pipe.execute_command("EVAL", _PUBLISH, 1, key, feed, message)
+        else:
+            self.pipe.publish(feed, message)
 
     def begin(self) -> None:
         """End the reads of a watched transaction: from here on commands are queued."""

@@ -1,0 +1,57 @@
+"""What a check asks Redis about one token, and the verdict that it reads from the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .models import Claims, Verdict
+from .sessions import load
+from .store import Command, Keys, Question, text
+from .strategies import Strategy, shared_question, shared_verdict
+
+
+class Inquiry:
+    """Asked in one round trip. It is the same at each check of a token, so it can be kept.
+
+    Not ``whole``: the token has expired, and what was kept for it may have gone.
+    """
+
+    __slots__ = ("_claims", "_own", "_refresh", "_strategy", "question")
+
+    def __init__(self, claims: Claims, keys: Keys, strategy: Strategy, whole: bool = True) -> None:
+        own = strategy.question(keys, claims) if whole else ()
+        refresh = _refresh_question(keys, claims)
+        self._claims = claims
+        self._strategy = strategy
+        self._own = len(own)
+        self._refresh = bool(refresh)
+        self.question = Question(shared_question(keys, claims), *own, *refresh)
+
+    def verdict(self, answers: Sequence[Any]) -> Verdict:
+        verdict = shared_verdict(self._claims, answers[0])
+        if not verdict.live:
+            return verdict
+        own = self._own
+        if own and not self._strategy.is_live(self._claims, answers[1 : 1 + own]):
+            return Verdict(False, because="not in the index")
+        if self._refresh:
+            return _refresh_verdict(self._claims, answers[1 + own])
+        return verdict
+
+
+def _refresh_question(keys: Keys, claims: Claims) -> tuple[Command, ...]:
+    """A refresh token is live while it is the one that its session may exchange."""
+    if claims.type != "refresh" or claims.version is None or claims.session_id is None:
+        return ()
+    return (("HGET", keys.sessions(claims.subject), claims.session_id),)
+
+
+def _refresh_verdict(claims: Claims, record: Any) -> Verdict:
+    if record is None:
+        return Verdict(False, because="no session", lost_data=True)
+    session = load(claims.session_id or "", text(record))
+    if not session.refresh:
+        return Verdict(False, because="no refresh token", lost_data=True)
+    live = session.refresh == claims.id
+    return Verdict(live, because="" if live else "spent", lost_data=False)

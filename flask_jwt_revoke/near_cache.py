@@ -1,0 +1,109 @@
+"""Verdicts that are reused while it is proven that no revocation went unheard for too long.
+
+A verdict may be reused for ``staleness`` seconds after it was asked for, and for as long
+after each PING that Redis answered on the subscription that was there when it was asked
+for: whatever was published before that PING has been heard by then. A word about its
+subject ends it. Both rest on clocks of this process alone and hold in a forked child,
+where nobody answers any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .config import Config
+from .store import Client, Feed, Keys, Subscription, steady
+
+#: Seconds after which a verdict is asked for again all the same: a session in use must be
+#: seen well within the shortest idle time-out.
+LONGEST = 30
+
+
+class Silence:
+    """Of one subject, from the first verdict that is kept to the first word about it."""
+
+    __slots__ = ("is_broken",)
+
+    def __init__(self) -> None:
+        self.is_broken = False
+
+
+class Silences:
+    """By subject. Bounded: the oldest are broken first."""
+
+    MOST = 4096
+
+    def __init__(self) -> None:
+        self._by_subject: dict[str, Silence] = {}
+
+    def of(self, subject: str) -> Silence:
+        found = self._by_subject.get(subject)
+        return found if found is not None else self._begin(subject)
+
+    def end(self, subject: str) -> None:
+        silence = self._by_subject.pop(subject, None)
+        if silence is not None:
+            silence.is_broken = True
+
+    def _begin(self, subject: str) -> Silence:
+        # Another thread's may be there by now: two silences of a subject could not both end.
+        silence = self._by_subject.setdefault(subject, Silence())
+        while len(self._by_subject) > self.MOST:
+            try:
+                self.end(next(iter(self._by_subject)))
+            except (RuntimeError, StopIteration):  # another thread was quicker
+                break
+        return silence
+
+
+class NearVerdict:
+    """That a token was live at ``asked`` (``steady``)."""
+
+    __slots__ = ("_asked", "_silence", "_staleness", "_subscription")
+
+    def __init__(self, silence: Silence, subscription: Subscription, staleness: float) -> None:
+        self._silence = silence
+        self._subscription = subscription
+        self._staleness = staleness
+        self._asked = steady()
+
+    def holds(self) -> bool:
+        # In this order: what is proven, then whether a word came, then the time. A thread that
+        # is held up between two of them must not take an old silence for proven by a new PING.
+        proved = self._subscription.proved
+        if self._silence.is_broken:
+            return False
+        now = steady()
+        age = now - self._asked
+        return age <= self._staleness or (now - proved <= self._staleness and age <= LONGEST)
+
+
+class NearCache:
+    """``staleness`` is in seconds."""
+
+    def __init__(self, staleness: float, silences: Silences, feed: Feed) -> None:
+        self._staleness = staleness
+        self._silences = silences
+        self._feed = feed
+
+    def begin(self, subject: str) -> NearVerdict:
+        """To be called before Redis is asked, and kept if the answer is live."""
+        silence, subscription = self._silences.of(subject), self._feed.subscription()
+        return NearVerdict(silence, subscription, self._staleness)
+
+    def end(self, subject: str) -> None:
+        """This process has revoked something of a subject, or may have."""
+        self._silences.end(subject)
+
+    def close(self) -> None:
+        self._feed.close()
+
+
+def near_cache(config: Config, connect: Callable[[], Client]) -> NearCache | None:
+    """None where ``NEAR_CACHE_STALENESS`` is not set."""
+    staleness = config.near_cache_staleness
+    if staleness is None:
+        return None
+    silences = Silences()
+    channel = Keys(config.key_prefix).feed
+    return NearCache(staleness, silences, Feed(connect, channel, staleness, silences.end))

@@ -1,0 +1,199 @@
+"""Hearing of revocations: one listener a process, and the proof that it has heard them all.
+
+Redis answers a PING on a subscribed connection in order: its PONG proves that whatever was
+published before the PING was sent has been received.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import redis
+from redis.sentinel import SentinelConnectionPool
+
+from .client import Client
+from .replies import text
+
+log = logging.getLogger("flask_jwt_revoke")
+
+#: Seconds of a clock that nobody sets, and that goes on while the machine sleeps.
+steady: Callable[[], float] = (
+    partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+    if hasattr(time, "CLOCK_BOOTTIME")
+    else time.monotonic
+)
+
+_LONGEST_PAUSE = 2.0  # seconds
+_LONGEST_BEAT = 0.5
+
+
+def announcement(subject: str, mark: str, ids: tuple[str, ...]) -> str:
+    """What is published: ``[subject, mark, id, …]``; without an id, all of the subject ended."""
+    return json.dumps([subject, mark, *ids], separators=(",", ":"))
+
+
+class Subscription:
+    """``proved`` is when the last PING that was answered on it had been sent (``steady``)."""
+
+    __slots__ = ("proved",)
+
+    def __init__(self) -> None:
+        self.proved = float("-inf")
+
+
+#: Stands for the time in which nobody listened: it proves nothing.
+NONE = Subscription()
+
+
+class Feed:
+    """The feed of one app, heard by one thread of each process that asks for it.
+
+    ``heard`` is called in that thread with the subject of each revocation; it must not hold
+    this object, since the thread ends with it. ``staleness`` (seconds) is how old a proof
+    may become.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Client],
+        channel: str,
+        staleness: float,
+        heard: Callable[[str], None],
+    ) -> None:
+        self._make = partial(_Listener, connect, channel, staleness, heard)
+        self._listener: _Listener | None = None
+        self._lock, self._pid = threading.Lock(), os.getpid()
+
+    def subscription(self) -> Subscription:
+        """What this process listens on now; it begins to listen where it did not."""
+        listener = self._listener
+        if listener is None or listener.pid != os.getpid():
+            listener = self._listen()
+        return listener.subscription
+
+    def close(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.stopped.set()
+
+    def _listen(self) -> _Listener:
+        if self._pid != os.getpid():
+            # A lock that another thread held at the fork is never released here.
+            self._lock, self._pid = threading.Lock(), os.getpid()
+        with self._lock:
+            listener = self._listener
+            if listener is None or listener.pid != os.getpid():
+                listener = self._listener = self._make()
+                weakref.finalize(self, listener.stopped.set)
+                listener.start()
+            return listener
+
+
+class _Listener(threading.Thread):
+    def __init__(
+        self,
+        connect: Callable[[], Client],
+        channel: str,
+        staleness: float,
+        heard: Callable[[str], None],
+    ) -> None:
+        super().__init__(name="flask_jwt_revoke feed", daemon=True)
+        self.pid = os.getpid()
+        self.subscription = NONE
+        self.stopped = threading.Event()
+        self._connect = connect
+        self._channel = channel
+        self._staleness = staleness
+        self._heard = heard
+
+    def run(self) -> None:
+        failures = 0
+        while not self.stopped.is_set():
+            try:
+                self._listen()
+            except Exception as error:  # noqa: BLE001
+                # redis-py raises a TypeError too when its socket is closed beneath it.
+                # A subscription that came about ends the series of failures.
+                failures = 1 if self.subscription is not NONE else failures + 1
+                self._log(error, failures)
+            self.subscription = NONE
+            longest = min(_LONGEST_PAUSE, 0.05 * 2**failures)
+            self.stopped.wait(longest * random.random())  # noqa: S311 - jitter
+
+    def _log(self, error: Exception, failures: int) -> None:
+        level = logging.WARNING if failures == 1 and not self.stopped.is_set() else logging.DEBUG
+        log.log(level, "revocations are not heard: %s: %s", type(error).__name__, error)
+
+    def _listen(self) -> None:
+        client = self._connect()
+        heartbeat = _Heartbeat(self._staleness)
+        subscription, is_ordered = Subscription(), _is_ordered(client)
+        with client.pubsub() as pubsub:
+            pubsub.subscribe(self._channel)
+            while not self.stopped.is_set():
+                heartbeat.beat(pubsub)
+                message = pubsub.get_message(timeout=heartbeat.pause()) or {}
+                match message.get("type"):
+                    case "subscribe":
+                        # redis-py may have connected again by itself.
+                        self.subscription = subscription = Subscription()
+                    case "message":
+                        self._hear(message["data"])
+                    case "pong" if heartbeat.is_answer(text(message["data"])) and is_ordered:
+                        subscription.proved = heartbeat.sent
+
+    def _hear(self, data: Any) -> None:
+        try:
+            subject = json.loads(data)[0]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return  # whoever may publish can say anything
+        if isinstance(subject, str):
+            self._heard(subject)
+
+
+class _Heartbeat:
+    """PINGs, one at a time."""
+
+    def __init__(self, staleness: float) -> None:
+        self.sent = float("-inf")
+        self._patience = staleness
+        self._every = min(staleness / 4, _LONGEST_BEAT)
+        self._is_answered = True
+
+    def beat(self, pubsub: Any) -> None:
+        """:raises redis.TimeoutError: the last PING was not answered."""
+        now = steady()
+        if not self._is_answered:
+            if now - self.sent > self._patience:
+                raise redis.TimeoutError("a PING was not answered")
+        elif now - self.sent >= self._every:
+            self.sent, self._is_answered = now, False
+            pubsub.ping(repr(now))
+
+    def pause(self) -> float:
+        """Seconds to wait for a message before the next beat."""
+        if not self._is_answered:
+            return self._every
+        return max(0.0, self.sent + self._every - steady())
+
+    def is_answer(self, payload: str) -> bool:
+        self._is_answered = payload == repr(self.sent)
+        return self._is_answered
+
+
+def _is_ordered(client: Client) -> bool:
+    """Whether what the connection's server answers proves anything of what others publish.
+
+    In a cluster messages also come from other nodes, and after a fail-over from another server.
+    """
+    pool = getattr(client, "connection_pool", None)
+    return pool is not None and not isinstance(pool, SentinelConnectionPool)
