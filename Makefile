@@ -4,7 +4,7 @@ VENV ?= .venv
 PORT ?= 5000
 BIN := $(VENV)/bin
 
-.PHONY: run test lint format bench dist clean
+.PHONY: run test lint format bench scale dist clean
 
 run: $(VENV)/.example
 	@PORT=$(PORT) exec $(BIN)/python -m example_app
@@ -24,6 +24,9 @@ format: $(VENV)/.lint
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(ARGS)
+
+scale: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.scale $(ARGS)
 
 dist: $(VENV)/.test
 	rm -rf dist
