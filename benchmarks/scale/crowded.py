@@ -14,7 +14,8 @@ from tests.servers import Server, free_ports
 from .counters import Growth
 
 CONNECTIONS = 32
-ROUNDS = 200
+ROUNDS = 4
+BATCHES = 60
 
 
 def crowded_check(binary: str) -> float:
@@ -29,13 +30,15 @@ def crowded_check(binary: str) -> float:
         ]
 
         def ask() -> None:
-            for _ in range(ROUNDS):
+            for _ in range(BATCHES):
                 for one in sockets:
                     one.sendall(request)
                 for one in sockets:
                     one.recv(1 << 16)
 
-        return Growth(client).during(ask).cpu / (ROUNDS * CONNECTIONS)
+        growth = Growth(client)
+        least = min(growth.during(ask).cpu for _ in range(ROUNDS))
+        return least / (BATCHES * CONNECTIONS)
 
 
 def packed_check(server: Server) -> bytes:

@@ -15,7 +15,8 @@ from .measured import Feed
 
 CHANNEL = "jwtrevoke:feed"
 MESSAGE = b"x" * 100
-MESSAGES = 1_500
+ROUNDS = 3
+MESSAGES = 400
 LISTENERS = (1, 17)
 #: What Redis puts before a message on the bus, slots and all: seen with ``ss``, since only
 #: Valkey counts these bytes itself.
@@ -42,7 +43,9 @@ def published(server: Server, listeners: int) -> float:
             for one in sockets:
                 one.recv(1 << 20)
 
-        return Growth(client).during(lambda: publish(server, heard)).cpu / MESSAGES
+        growth = Growth(client)
+        rounds = [growth.during(lambda: publish(server, heard)).cpu for _ in range(ROUNDS)]
+        return min(rounds) / MESSAGES
 
 
 def listener(port: int) -> socket.socket:

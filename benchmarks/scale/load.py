@@ -149,10 +149,8 @@ def load(binary: str, advance: Callable[[], None]) -> Found:
     """``advance`` is called :data:`STEPS` times."""
     with ExitStack() as stack:
         cluster = stack.enter_context(closing(Cluster(binary)))
-        deployments = [
-            *single(binary, stack),
-            Deployment("cluster, 3 primaries", cluster.servers, cluster.url),
-        ]
+        three = Deployment("cluster of three", cluster.servers, cluster.url)
+        deployments = [*single(binary, stack), three]
         for one in deployments:
             one.start(stack)
         advance()
@@ -162,8 +160,8 @@ def load(binary: str, advance: Callable[[], None]) -> Found:
             advance()
         checks = {one.label: one.run("checks", CHECKS_SECONDS, 1) for one in deployments}
         keys = {one.label: one.keys() for one in deployments}
-        slots, moving = migrated(deployments[-1], cluster)
-        after = deployments[-1].run("mixed", SECONDS)
+        slots, moving = migrated(three, cluster)
+        after = three.run("mixed", SECONDS)
         advance()
     return Found(deployments, keys, checks, slots, moving, after)
 
@@ -177,8 +175,8 @@ def single(binary: str, stack: ExitStack) -> list[Deployment]:
     )
     serve_all_slots(only)
     return [
-        Deployment("1 primary, no cluster", [alone], f"redis://127.0.0.1:{ports[0]}"),
-        Deployment("cluster, 1 primary", [only], f"redis+cluster://127.0.0.1:{ports[1]}"),
+        Deployment("single server", [alone], f"redis://127.0.0.1:{ports[0]}"),
+        Deployment("cluster of one", [only], f"redis+cluster://127.0.0.1:{ports[1]}"),
     ]
 
 

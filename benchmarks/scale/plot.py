@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +17,6 @@ from .assumptions import LEASE, Assumptions
 from .measured import Measured
 from .model import Model
 from .tables import number
-
-THIRD = "#7a9e3f"
 
 
 def draw(path: Path, a: Assumptions, m: Measured, about: Mapping[str, object]) -> None:
@@ -95,13 +93,9 @@ def _feed(axes: Axes, a: Assumptions, m: Measured) -> None:
     processes = logarithmic(10, 1e5)
     models = [Model(replace(a, processes=one), m, near=True) for one in processes]
     strict = Model(a, m)
-    _against(axes, processes, (one.cores()["feed"] for one in models), "the feed", OTHERS)
-    checks = sum(strict.cores().values())
-    axes.axhline(checks, color=OURS, label="all else, strict")
+    feed = [one.cores()["feed"] for one in models]
+    axes.plot(processes, feed, color=OTHERS, label="the feed")
+    axes.axhline(sum(strict.cores().values()), color=OURS, label="all else, strict")
     axes.set(xscale="log", yscale="log", xlabel="processes, one listener each", ylabel="cores")
     axes.set_title("what the listeners cost Redis", loc="left", fontsize=10)
     axes.legend(frameon=False)
-
-
-def _against(axes: Axes, x: list[float], values: Iterable[float], label: str, colour: str) -> None:
-    axes.plot(x, list(values), color=colour, label=label)

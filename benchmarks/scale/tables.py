@@ -18,7 +18,7 @@ from .load import Deployment, Found
 from .measured import CHECK, VERBS, Measured
 from .model import Model
 
-Row = tuple[str, Callable[[Model], str]]
+Row = tuple[str, str]  # label and value
 
 
 def table(title: str, headings: Iterable[str]) -> Table:
@@ -31,7 +31,7 @@ def table(title: str, headings: Iterable[str]) -> Table:
     )
     made.add_column("", no_wrap=True)
     for heading in headings:
-        made.add_column(heading, justify="right")
+        made.add_column(heading, justify="right", no_wrap=True)
     return made
 
 
@@ -85,54 +85,13 @@ def number(value: float | str) -> str:
     return f"{value:.3g}"
 
 
-def _share(value: float) -> str:
-    return f"{value:.1%}"
-
-
-MEMORY: tuple[Row, ...] = tuple(
-    (f"memory, {kind}", lambda model, kind=kind: f"{number(model.memory()[kind])}B")  # type: ignore[misc]
-    for kind in ("subjects", "sessions", "revoked")
-)
-ROWS: tuple[Row, ...] = (
-    *MEMORY,
-    ("memory of all primaries", lambda model: f"{number(sum(model.memory().values()))}B"),
-    ("checks that a process answers itself", lambda model: _share(model.hit_share())),
-    *(
-        (f"{verb} / s", lambda model, verb=verb: number(model.rates()[verb]))  # type: ignore[misc]
-        for verb in VERBS
-    ),
-    ("Redis commands / s", lambda model: number(sum(model.commands().values()))),
-    ("µs of a core for a check", lambda model: f"{model.busy_us(CHECK):.0f}"),
-    ("cores busy, as fast as this one", lambda model: number(sum(model.cores().values()))),
-    ("primaries for memory", lambda model: number(model.primaries_by_memory())),
-    ("primaries for processor time", lambda model: number(model.primaries_by_cpu())),
-    ("nodes, with replicas", lambda model: number(model.nodes())),
-    (
-        "Redis commands / s, a primary",
-        lambda model: number(sum(model.commands().values()) / model.primaries()),
-    ),
-    ("in, a primary", lambda model: f"{number(model.bytes_in() / model.primaries())}B/s"),
-    ("out, a primary", lambda model: f"{number(model.bytes_out() / model.primaries())}B/s"),
-    (
-        "to replicas, a primary",
-        lambda model: f"{number(model.replicated() / model.primaries())}B/s",
-    ),
-    ("messages / s, to each listener", lambda model: number(model.messages())),
-    ("bytes / s, to each listener", lambda model: number(model.messages() * model.a.message)),
-    (
-        "messages handed to listeners / s, a primary",
-        lambda model: number(model.messages() * model.a.processes / model.primaries()),
-    ),
-    ("bus, into each node", lambda model: f"{number(model.bus_bytes())}B/s"),
-)  # fmt: skip
-
-
 def model_table(a: Assumptions, m: Measured) -> Table:
     """Strict and near cache under the strategy that was chosen; the others strict."""
     models = compared(a, m)
     made = table(f"{number(a.users)} users at peak", models)
-    for label, value in ROWS:
-        made.add_row(label, *(value(one) for one in models.values()))
+    columns = [rows(model) for model in models.values()]
+    for cells in zip(*columns, strict=True):
+        made.add_row(cells[0][0], *(text for _, text in cells))
     return made
 
 
@@ -144,6 +103,50 @@ def compared(a: Assumptions, m: Measured) -> dict[str, Model]:
         f"{a.strategy}\nnear, spread 1": Model(replace(a, spread=1.0), m, near=True),
         **{f"{name}\nstrict": Model(replace(a, strategy=name), m) for name in others},
     }
+
+
+def rows(model: Model) -> list[Row]:
+    return [*memory_rows(model), *call_rows(model), *node_rows(model), *feed_rows(model)]
+
+
+def memory_rows(model: Model) -> list[Row]:
+    kinds = model.memory()
+    each = [(f"memory, {kind}", f"{number(size)}B") for kind, size in kinds.items()]
+    return [*each, ("memory of all primaries", f"{number(sum(kinds.values()))}B")]
+
+
+def call_rows(model: Model) -> list[Row]:
+    return [
+        ("checks that a process answers itself", f"{model.hit_share():.1%}"),
+        *((f"{verb} / s", number(rate)) for verb, rate in model.rates().items()),
+        ("Redis commands / s", number(sum(model.commands().values()))),
+        ("µs of a core for a check", f"{model.busy_us(CHECK):.0f}"),
+        ("cores busy, as fast as this one", number(sum(model.cores().values()))),
+    ]
+
+
+def node_rows(model: Model) -> list[Row]:
+    primaries = model.primaries()
+    return [
+        ("primaries for memory", number(model.primaries_by_memory())),
+        ("primaries for processor time", number(model.primaries_by_cpu())),
+        ("nodes, with replicas", number(model.nodes())),
+        ("Redis commands / s, a primary", number(sum(model.commands().values()) / primaries)),
+        ("in, a primary", f"{number(model.bytes_in() / primaries)}B/s"),
+        ("out, a primary", f"{number(model.bytes_out() / primaries)}B/s"),
+        ("to replicas, a primary", f"{number(model.replicated() / primaries)}B/s"),
+    ]
+
+
+def feed_rows(model: Model) -> list[Row]:
+    messages = model.messages()
+    handed = messages * model.a.processes / model.primaries()
+    return [
+        ("messages / s, to each listener", number(messages)),
+        ("bytes / s, to each listener", number(messages * model.a.message)),
+        ("messages handed to listeners / s, a primary", number(handed)),
+        ("bus, into each node", f"{number(model.bus_bytes())}B/s"),
+    ]
 
 
 def load_table(found: Found) -> Table:
