@@ -35,12 +35,13 @@ def main() -> None:
     else:
         about, measured, found = run(console, options)
         write(LAST, about, measured)
+        console.print(f"Written into benchmarks/results: {LAST.name}")
         source = "measured in this run"
     report(console, about, a, measured, source)
     if found is not None:
         report_load(console, found)
     plot.draw(PICTURE, a, measured, about)
-    console.print(f"Written into benchmarks/results: {LAST.name}, {PICTURE.name}", highlight=False)
+    console.print(f"Written into benchmarks/results: {PICTURE.name}")
 
 
 def arguments() -> tuple[argparse.Namespace, Assumptions]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -54,8 +55,8 @@ class Assumptions:
         """:raises ValueError: a number that no deployment has."""
         for one in fields(self):
             value = getattr(self, one.name)
-            if isinstance(value, float) and (value < 0 or (value == 0 and one.name in _POSITIVE)):
-                raise ValueError(f"{one.name} takes a number above 0, got {value:g}")
+            if isinstance(value, int | float):
+                _check(one.name, value)
         for name in ("signed_in", "active", "online"):
             if getattr(self, name) > 1:
                 raise ValueError(f"{name} takes a share from 0 to 1, got {getattr(self, name):g}")
@@ -84,10 +85,18 @@ class Assumptions:
         return LEASE if self.topology == "single" else self.staleness
 
 
+# Without one of these there is nothing to compute.
 _POSITIVE = {
     "users", "requests", "access_lifetime", "refresh_lifetime", "heartbeat", "processes", "spread",
     "node_memory", "fragmentation", "core_speed",
 }  # fmt: skip
+
+
+def _check(name: str, value: float) -> None:
+    enough = value > 0 if name in _POSITIVE else value >= 0
+    if not enough or not math.isfinite(value):
+        from_where = "above 0" if name in _POSITIVE else "from 0"
+        raise ValueError(f"{name} takes a number {from_where}, got {value:g}")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

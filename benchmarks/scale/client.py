@@ -18,7 +18,7 @@ from flask_jwt_revoke import Authority, Config, Outage, TokenPair, TokenRefused
 
 from .measured import CHECK, ISSUE, LOGOUT, ROTATE
 
-SUBJECTS = 80
+SUBJECTS = 60
 #: More writes than the model has, so that each verb is seen in a few seconds.
 MIXES = {
     "mixed": {CHECK: 94, ROTATE: 3, ISSUE: 1.5, LOGOUT: 1.5},

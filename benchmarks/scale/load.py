@@ -16,6 +16,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
+from benchmarks.fairness import Unfair
 from benchmarks.rounds import turns
 from tests.servers import Cluster, Server, free_ports
 
@@ -88,6 +89,8 @@ class Deployment:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
+                # It ends with its stdin, and not by the same Ctrl-C.
+                start_new_session=True,
             )
             self.clients.append(one)
             stack.callback(stop, one)
@@ -156,7 +159,7 @@ def load(binary: str, advance: Callable[[], None]) -> Found:
         advance()
         for turn in turns(deployments, ROUNDS):
             for one in turn:
-                one.rounds.append(one.run("mixed", SECONDS))
+                one.rounds.append(checked(one.run("mixed", SECONDS)))
             advance()
         checks = {one.label: one.run("checks", CHECKS_SECONDS, 1) for one in deployments}
         keys = {one.label: one.keys() for one in deployments}
@@ -164,6 +167,13 @@ def load(binary: str, advance: Callable[[], None]) -> Found:
         after = three.run("mixed", SECONDS)
         advance()
     return Found(deployments, keys, checks, slots, moving, after)
+
+
+def checked(found: Round) -> Round:
+    """:raises Unfair: calls failed, though nothing was moved."""
+    if found.done["outage"] or found.done["refused"]:
+        raise Unfair(f"calls failed: {dict(found.done)}")
+    return found
 
 
 def single(binary: str, stack: ExitStack) -> list[Deployment]:
@@ -196,8 +206,10 @@ def migrated(deployment: Deployment, cluster: Cluster) -> tuple[int, Round]:
     slots = slots_with_keys(source, MOVED_SLOTS)
     mover = threading.Thread(target=move_slowly, args=(slots, source, target, cluster.servers))
     mover.start()
-    found = deployment.run("mixed", SECONDS)
-    mover.join()
+    try:
+        found = deployment.run("mixed", SECONDS)
+    finally:
+        mover.join()
     return len(slots), found
 
 

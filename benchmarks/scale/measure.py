@@ -32,7 +32,7 @@ from .measured import (
 
 ENTRIES = 7_500  # of which the hash tables of Redis are as full as of 120,000
 ROUNDS = 4
-SUBJECTS = 100
+SUBJECTS = 80
 SESSIONS = 2  # of each subject
 LATER = 61  # seconds, after which a session that is seen is written again
 ACCESS_EXPIRED = 900  # seconds after the sign-in

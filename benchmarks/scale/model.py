@@ -112,9 +112,14 @@ class Model:
         return busy
 
     def on_each(self) -> float:
-        """Cores that each node needs for itself, however many there are: the cluster's bus."""
-        is_cluster = self.a.topology == "cluster"
-        return self.messages() * self.m.feed.bus_us / 1e6 if is_cluster else 0.0
+        """Cores that each primary needs, however many there are: the cluster's bus.
+
+        Each of them takes in a message of any, and sends on its share of them all to its
+        part of the nodes.
+        """
+        if self.a.topology != "cluster":
+            return 0.0
+        return self.messages() * self.m.feed.bus_us * (1 + self.a.replicas) / 1e6
 
     def primaries_by_memory(self) -> int:
         held = sum(self.memory().values()) * self.a.fragmentation

@@ -100,6 +100,7 @@ def compared(a: Assumptions, m: Measured) -> dict[str, Model]:
     return {
         f"{a.strategy}\nstrict": Model(a, m),
         f"{a.strategy}\nnear cache": Model(a, m, near=True),
+        f"{a.strategy}\nspread 1": Model(replace(a, spread=1.0), m),
         f"{a.strategy}\nnear, spread 1": Model(replace(a, spread=1.0), m, near=True),
         **{f"{name}\nstrict": Model(replace(a, strategy=name), m) for name in others},
     }
@@ -152,8 +153,8 @@ def feed_rows(model: Model) -> list[Row]:
 def load_table(found: Found) -> Table:
     made = table(
         "the same load, interleaved rounds: 94% checks, 3% exchanges, 1.5% sign-ins, 1.5% log-outs",
-        ("calls\n/ s", "check\np50 µs", "client\nµs / call", "servers, µs / call:\nof a core",
-         "\nexecuting", "round trips\na check", "commands\nby node", "keys\nby node",
+        ("calls\n/ s", "check\np50 µs", "clients'\nµs / call", "servers'\nµs / call",
+         "of which\nexecuting", "trips\n/ check", "commands\nby node", "keys\nby node",
          "MOVED,\ncross-slot"),
     )  # fmt: skip
     for one in found.deployments:
