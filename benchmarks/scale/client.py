@@ -20,7 +20,7 @@ from .measured import CHECK, ISSUE, LOGOUT, ROTATE
 
 SUBJECTS = 60
 #: More writes than the model has, so that each verb is seen in a few seconds.
-MIXES = {
+MIXES: dict[str, dict[str, float]] = {
     "mixed": {CHECK: 94, ROTATE: 3, ISSUE: 1.5, LOGOUT: 1.5},
     "checks": {CHECK: 1},
 }

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import fields
+from typing import TypeVar
 
 from benchmarks import memory
 from benchmarks.rounds import turns
 from benchmarks.signed_in import DEVICE, Clock, authority
-from flask_jwt_revoke import Authority, TokenPair
+from flask_jwt_revoke import Authority
 from flask_jwt_revoke.config import STRATEGIES
 from tests.servers import Server, free_ports
 
@@ -37,6 +38,7 @@ SESSIONS = 2  # of each subject
 LATER = 61  # seconds, after which a session that is seen is written again
 ACCESS_EXPIRED = 900  # seconds after the sign-in
 
+S, T = TypeVar("S"), TypeVar("T")
 Costs = dict[str, Cost]
 
 
@@ -152,10 +154,8 @@ class Meter:
         self._growth = growth
         self.costs: Costs = {}
 
-    def __call__(
-        self, verb: str, call: Callable[..., TokenPair], each: Sequence[object]
-    ) -> list[TokenPair]:
-        answers: list[TokenPair] = []
+    def __call__(self, verb: str, call: Callable[[S], T], each: Sequence[S]) -> list[T]:
+        answers: list[T] = []
         grown = self._growth.during(lambda: answers.extend(map(call, each)))
         self.costs[verb] = grown.each(len(each))
         return answers
