@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,11 +14,13 @@ from flask_jwt_extended import JWTManager, create_access_token, get_jwt, jwt_req
 from flask_jwt_revoke import JWTRevoke
 
 from .raw_mget import RawMget
+from .signed_in import TIMEOUT
 from .view import PATH
 
 # Flask opens a session cookie at each request of an app with a key, so all have the same.
 SECRET_KEY = "side by side in one run, on one machine"
 ACCESS_EXPIRES = timedelta(hours=1)
+STALENESS = 2.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,18 @@ def with_flask_jwt_extended(port: int) -> Flask:
 
 
 def with_strict_checks(port: int) -> Flask:
+    return _with_flask_jwt_revoke(port)
+
+
+def with_near_cache(port: int) -> Flask:
+    return _with_flask_jwt_revoke(port, JWT_REVOKE_NEAR_CACHE_STALENESS=STALENESS)
+
+
+def _with_flask_jwt_revoke(port: int, **settings: object) -> Flask:
     app = _app()
     app.config["JWT_REVOKE_REDIS_URL"] = f"redis://127.0.0.1:{port}"
+    app.config["JWT_REVOKE_TIMEOUT"] = TIMEOUT
+    app.config.update(settings)
     revoke = JWTRevoke(app)
 
     @app.get(PATH)
@@ -124,13 +137,29 @@ CONTENDERS = (
         revocable=True,
     ),
     Contender("strict", "strict", "flask-jwt-revoke, strict", with_strict_checks, revocable=True),
+    Contender(
+        "near", "near cache", "flask-jwt-revoke, near cache", with_near_cache, revocable=True
+    ),
 )
+#: What is promised of flask-jwt-revoke is promised in each of these modes.
+MODES = ("strict", "near")
 
 
 def served(key: str, port: int) -> Flask:
     """What gunicorn is told to serve."""
     contender = next(one for one in CONTENDERS if one.key == key)
     return contender.make(port)
+
+
+@contextmanager
+def made(port: int) -> Iterator[dict[str, Flask]]:
+    """All of them in this process; those that listen stop afterwards."""
+    apps = {one.key: one.make(port) for one in CONTENDERS}
+    try:
+        yield apps
+    finally:
+        for mode in MODES:
+            apps[mode].extensions["jwt_revoke"].close()
 
 
 def _app() -> Flask:

@@ -6,25 +6,30 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .measures import quartiles
+from .measures import percentile, quartiles
 
 
 @dataclass(frozen=True)
 class Row:
-    """``ours`` is false of what ours is compared with; ``rounds`` has a figure for each."""
+    """``ours`` is false of what ours is compared with; ``rounds`` has a figure for each.
+
+    ``percent`` of them are at most the row's value: 50 is the median, 100 the worst.
+    """
 
     key: str
     label: str
     ours: bool = True
+    percent: float = 50
     rounds: list[float] = field(default_factory=list)
 
     @property
     def value(self) -> float:
-        return statistics.median(self.rounds)
+        return percentile(self.rounds, self.percent)
 
     @property
-    def quartiles(self) -> tuple[float, float]:
-        return quartiles(self.rounds)
+    def quartiles(self) -> tuple[float, float] | None:
+        """Around a median."""
+        return quartiles(self.rounds) if self.percent == 50 else None
 
 
 @dataclass(frozen=True)
@@ -48,5 +53,5 @@ class Figures:
         pairs = zip(self.row(key).rounds, self.row(against).rounds, strict=True)
         return statistics.median(ours / theirs for ours, theirs in pairs)
 
-    def measured(self, key: str, against: str | None) -> float:
+    def measured(self, key: str, against: str | None, _of: str = "") -> float:
         return self.row(key).value if against is None else self.times(key, against)

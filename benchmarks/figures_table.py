@@ -31,8 +31,8 @@ def _headings(figures: Figures) -> list[str]:
 
 
 def _cells(figures: Figures, row: Row) -> list[str]:
-    low, high = row.quartiles
-    spread = [f"{low:,.1f}-{high:,.1f}"] if _repeated(figures) else []
+    around = "{:,.1f}-{:,.1f}".format(*row.quartiles) if row.quartiles else ""
+    spread = [around] if _repeated(figures) else []
     compared = [f"{figures.times(row.key, figures.against):.2f}"] if figures.against else []
     return [f"{row.value:,.1f}", *spread, *compared]
 

@@ -16,6 +16,7 @@ from .fairness import Answer, headers
 from .view import PATH
 
 THREADS = 4
+KEEP_ALIVE = 10  # seconds; sync workers close each connection whatever is asked
 PATIENCE = 20  # seconds to start
 
 
@@ -73,5 +74,6 @@ def _command(key: str, redis_port: int, worker_class: str, fd: int) -> list[str]
     return [
         *(sys.executable, "-m", "gunicorn", f"{served.__module__}:served({key!r}, {redis_port})"),
         *("--bind", f"fd://{fd}", "--workers", "1", "--worker-class", worker_class, *threads),
+        *("--keep-alive", str(KEEP_ALIVE)),
         *("--graceful-timeout", "1", "--log-level", "warning", "--no-control-socket"),
     ]

@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 from datetime import datetime, timezone
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import redis
@@ -21,6 +21,7 @@ PACKAGES = (
     "flask-jwt-extended",
     "flask-jwt-revoke",
     "gunicorn",
+    "gevent",
 )
 
 
@@ -34,8 +35,15 @@ def described(client: redis.Redis) -> dict[str, object]:
         "os": platform.platform(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "server": _server(client),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in PACKAGES},
     }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _server(client: redis.Redis) -> str:

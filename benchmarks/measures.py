@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -45,11 +47,25 @@ class Comparison:
 
         Compared round by round, so that a machine that slows down slows both sides.
         """
-        pairs = zip(self.rounds[key], self.rounds[against], strict=True)
-        return statistics.median(theirs.us / ours.us for ours, theirs in pairs)
+        return 1 / self.times(key, against, "us")
 
-    #: What a bar is set on.
-    measured = throughput
+    def times(self, key: str, against: str, name: str) -> float:
+        """How many times the ``us``, ``p50`` or ``p99`` of ``against``, round by round."""
+        pairs = zip(self.rounds[key], self.rounds[against], strict=True)
+        return statistics.median(
+            getattr(ours, name) / getattr(theirs, name) for ours, theirs in pairs
+        )
+
+    def measured(self, key: str, against: str, of: str) -> float:
+        """What a bar is set on: the throughput, or a time by its name."""
+        return self.throughput(key, against) if not of else self.times(key, against, of)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The median, or the least value that ``percent`` of them do not exceed."""
+    if percent == 50:
+        return statistics.median(values)
+    return sorted(values)[max(1, math.ceil(len(values) * percent / 100)) - 1]
 
 
 def quartiles(values: list[float]) -> tuple[float, float]:

@@ -13,14 +13,12 @@ from tests.servers import Server
 from .copies import copy_subject
 from .fairness import Unfair
 from .figures import Figures, Row
-from .signed_in import SUBJECT, authority, sign_in
+from .signed_in import JTI, SUBJECT, authority, sign_in
 
 MEMORY = "memory"
 WARM_UP = 2_000  # entries
 PATIENCE = 50  # looks, at five a second
 STILL = 1024  # bytes
-#: As many characters as a jti of the package has, which is 128 bits in base64url.
-JTI = "0123456789abcdefghijkl"
 #: A uuid that begins with the subject's name, so that its copies differ.
 PEER_KEY = f"{SUBJECT}-9f3b-4d6e-8a2c-7e5d8b4f6a10"
 

@@ -14,7 +14,8 @@ from .measures import Comparison
 
 AXIS = "µs per request, median and quartiles of the rounds; in brackets: throughput compared"
 CAPTION = {"ha": "center", "va": "top", "fontsize": 8, "color": "#555555"}
-OURS, OTHERS, PLAIN = "#1f6f8b", "#c8553d", "#b8bec4"
+OURS, NEAR, OTHERS = "#1f6f8b", "#5aa9a3", "#c8553d"
+PLAIN, RAW = "#b8bec4", "#8f979e"
 
 
 def draw(path: Path, comparisons: Sequence[Comparison], about: Mapping[str, object]) -> None:
@@ -43,7 +44,7 @@ def _panel(axes: Axes, comparison: Comparison) -> None:
         medians,
         xerr=errors,
         error_kw={"ecolor": "#333333", "elinewidth": 1, "capsize": 3},
-        color=[_colour(one) for one in CONTENDERS],
+        color=[colour(one) for one in CONTENDERS],
         height=0.68,
     )
     axes.bar_label(bars, [_label(comparison, key) for key in keys], padding=8, fontsize=9)
@@ -54,10 +55,12 @@ def _panel(axes: Axes, comparison: Comparison) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _colour(contender: Contender) -> str:
+def colour(contender: Contender) -> str:
     if not contender.revocable:
-        return PLAIN
-    return OTHERS if contender.key == "extended" else OURS
+        return RAW if contender.key == "raw" else PLAIN
+    if contender.key == "extended":
+        return OTHERS
+    return NEAR if contender.key == "near" else OURS
 
 
 def _label(comparison: Comparison, key: str) -> str:

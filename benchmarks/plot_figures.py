@@ -28,7 +28,9 @@ def draw(
         )[:, 0]
         for axes, one in zip(panels, figures, strict=True):
             _panel(axes, one, [each for each in judged if each.bar.setting == one.setting])
-        figure.suptitle("Logging out everywhere, and bytes in Redis", fontweight="bold")
+        figure.suptitle(
+            "Data size, logging out, bytes, the near cache, importing", fontweight="bold"
+        )
         caption = "{cpu}, {cores} cores, {python}, {server}, commit {commit}"
         figure.text(0.5, -0.01, caption.format_map(about), **CAPTION)
         figure.savefig(path, dpi=130, bbox_inches="tight", pad_inches=0.15)
@@ -40,7 +42,7 @@ def _panel(axes: Axes, figures: Figures, judged: Sequence[Judged]) -> None:
     bars = axes.barh(
         [row.label for row in rows],
         values,
-        xerr=_errors(rows) if len(rows[0].rounds) > 1 else None,
+        xerr=errors(rows) if len(rows[0].rounds) > 1 else None,
         error_kw={"ecolor": "#333333", "elinewidth": 1, "capsize": 3},
         color=[OURS if row.ours else OTHERS for row in rows],
         height=0.68,
@@ -55,8 +57,8 @@ def _panel(axes: Axes, figures: Figures, judged: Sequence[Judged]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _errors(rows: Sequence[Row]) -> list[list[float]]:
-    spread = [(row.value, *row.quartiles) for row in rows]
+def errors(rows: Sequence[Row]) -> list[list[float]]:
+    spread = [(row.value, *(row.quartiles or (row.value, row.value))) for row in rows]
     return [
         [value - low for value, low, _ in spread],
         [high - value for value, _, high in spread],

@@ -5,13 +5,14 @@ from __future__ import annotations
 import socket
 import threading
 
-# Of the length and shape that a check asks for: a jti, a sid and the version, which is there.
+# Of the length and shape that a check asks for: a block, a jti, a sid and the version.
 KEYS = (
-    "jwtrevoke:{alice}:revoked:0123456789abcdefghijkl",
-    "jwtrevoke:{alice}:revoked:lkjihgfedcba9876543210",
-    "jwtrevoke:{alice}:version",
+    b"jwtrevoke:{alice}:blocked",
+    b"jwtrevoke:{alice}:revoked:0123456789abcdefghijkl",
+    b"jwtrevoke:{alice}:revoked:lkjihgfedcba9876543210",
+    b"jwtrevoke:{alice}:version",
 )
-_TWO_MISSING_ONE_THERE = b"*3\r\n$-1\r\n$-1\r\n$13\r\n"
+_THREE_MISSING_ONE_THERE = b"*4\r\n$-1\r\n$-1\r\n$-1\r\n$13\r\n"
 
 
 class RawMget:
@@ -19,7 +20,7 @@ class RawMget:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._command = packed("MGET", *KEYS)
+        self._command = packed(b"MGET", *KEYS)
         self._held = threading.local()
 
     def ask(self) -> None:
@@ -27,7 +28,7 @@ class RawMget:
         connection.sendall(self._command)
         # A reply this short comes in one segment.
         reply = connection.recv(4096)
-        if not reply.startswith(_TWO_MISSING_ONE_THERE) or not reply.endswith(b"\r\n"):
+        if not reply.startswith(_THREE_MISSING_ONE_THERE) or not reply.endswith(b"\r\n"):
             raise RuntimeError(f"not the reply to the MGET: {reply!r}")
 
     def _connect(self) -> socket.socket:
@@ -37,6 +38,6 @@ class RawMget:
         return connection
 
 
-def packed(*words: str) -> bytes:
-    parts = b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in words)
+def packed(*words: bytes) -> bytes:
+    parts = b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
     return b"*%d\r\n%s" % (len(words), parts)

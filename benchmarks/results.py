@@ -69,8 +69,9 @@ def _figures(figures: Figures) -> dict[str, object]:
         "rows": {
             row.key: {
                 "label": row.label,
-                "median": round(row.value, 2),
-                "quartiles": [round(one, 2) for one in row.quartiles],
+                "value": round(row.value, 2),
+                "percentile": row.percent,
+                "quartiles": [round(one, 2) for one in row.quartiles or ()],
                 "rounds": [round(one, 2) for one in row.rounds],
             }
             for row in figures.rows

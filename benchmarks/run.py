@@ -11,45 +11,95 @@ from rich.progress import Progress
 
 from tests.servers import Server, free_ports
 
-from . import fairness, in_process, logout, memory, through_gunicorn
-from .apps import CONTENDERS
+from . import (
+    data_size,
+    fairness,
+    imports,
+    in_process,
+    logout,
+    meanwhile,
+    memory,
+    near,
+    through_gunicorn,
+)
+from .apps import made
 from .cores import Cores
 from .figures import Figures
 from .generators import Load
 from .measures import Comparison
 
-CONNECTIONS = 4
-PARTS = ("in-process", "gunicorn", "logout", "memory")
-
 
 @dataclass(frozen=True)
 class Effort:
-    """``seconds`` is one contender's turn behind gunicorn; ``entries`` are those of memory."""
+    """``seconds`` is one contender's turn behind gunicorn, ``idle_seconds`` one look at an
+    idle listener; ``entries`` are those of memory, ``many`` those of data-size.
+    """
 
     rounds: int
     requests: int
     gunicorn_rounds: int
     seconds: float
+    sizes_rounds: int
+    many: int
     logout_rounds: int
+    meanwhile_rounds: int
     entries: int
+    revocations: int
+    idle_rounds: int
+    idle_seconds: float
+    import_rounds: int
 
 
 THOROUGH = Effort(
-    rounds=40, requests=800, gunicorn_rounds=8, seconds=1.2, logout_rounds=25, entries=120_000
+    rounds=40,
+    requests=800,
+    gunicorn_rounds=7,
+    seconds=1.2,
+    sizes_rounds=40,
+    many=data_size.MANY,
+    logout_rounds=12,
+    meanwhile_rounds=5,
+    entries=120_000,
+    revocations=300,
+    idle_rounds=3,
+    idle_seconds=5,
+    import_rounds=12,
 )
 # Fewer entries, of which the hash tables of Redis are as full: an eighth.
 QUICK = Effort(
-    rounds=12, requests=300, gunicorn_rounds=2, seconds=0.8, logout_rounds=5, entries=15_000
+    rounds=10,
+    requests=300,
+    gunicorn_rounds=2,
+    seconds=0.8,
+    sizes_rounds=10,
+    many=data_size.MANY // 10,
+    logout_rounds=3,
+    meanwhile_rounds=1,
+    entries=15_000,
+    revocations=100,
+    idle_rounds=1,
+    idle_seconds=3,
+    import_rounds=3,
 )
 
 
 class Run:
-    """``binary`` is the Redis that is measured; ``port`` is where one is for requests."""
+    """``binary`` is the Redis that is measured; ``port`` is where one is for requests, which
+    come over ``connections`` where they come by HTTP.
+    """
 
     def __init__(
-        self, effort: Effort, binary: str, port: int, cores: Cores, progress: Progress
+        self,
+        effort: Effort,
+        binary: str,
+        port: int,
+        *,
+        connections: int,
+        cores: Cores,
+        progress: Progress,
     ) -> None:
         self._effort = effort
+        self._connections = connections
         self._binary = binary
         self._port = port
         self._cores = cores
@@ -59,23 +109,18 @@ class Run:
         if not {"in-process", "gunicorn"}.intersection(parts):
             return []
         # The apps of this process make the tokens for gunicorn's too.
-        apps = {one.key: one.make(self._port) for one in CONTENDERS}
-        tokens = fairness.sign_in(apps)
-        comparisons = []
-        if "in-process" in parts:
-            comparisons.append(self._in_process(apps, tokens))
-        if "gunicorn" in parts:
-            runnable, _ = through_gunicorn.worker_classes()
-            comparisons += [self._through_gunicorn(name, tokens) for name in runnable]
-        return comparisons
+        with made(self._port) as apps:
+            tokens = fairness.sign_in(apps)
+            comparisons = []
+            if "in-process" in parts:
+                comparisons.append(self._in_process(apps, tokens))
+            if "gunicorn" in parts:
+                runnable, _ = through_gunicorn.worker_classes()
+                comparisons += [self._through_gunicorn(name, tokens) for name in runnable]
+            return comparisons
 
     def figures(self, parts: Collection[str]) -> list[Figures]:
-        found = []
-        if "logout" in parts:
-            found += self._logout()
-        if "memory" in parts:
-            found.append(self._memory())
-        return found
+        return [one for part, measure in FIGURES.items() if part in parts for one in measure(self)]
 
     def _in_process(
         self, apps: Mapping[str, Flask], tokens: Mapping[str, fairness.Tokens]
@@ -97,9 +142,19 @@ class Run:
             self._port,
             tokens,
             rounds=rounds,
-            load=Load(CONNECTIONS, self._effort.seconds, self._cores),
+            load=Load(self._connections, self._effort.seconds, self._cores),
             advance=self._advance(f"gunicorn {worker_class}", rounds),
         )
+
+    def _data_size(self) -> list[Figures]:
+        rounds = self._effort.sizes_rounds
+        servers = 1 + len(data_size.LARGER)
+        advance = self._advance(data_size.DATA_SIZE, servers + data_size.WARM_UP + rounds)
+        return [
+            data_size.compare(
+                self._server, self._effort.many, rounds=rounds, cores=self._cores, advance=advance
+            )
+        ]
 
     def _logout(self) -> list[Figures]:
         rounds = self._effort.logout_rounds
@@ -119,11 +174,40 @@ class Run:
                     rounds=rounds,
                     advance=self._advance(logout.VERSION, rounds + logout.WARM_UP),
                 ),
+                self._meanwhile(stack.enter_context(closing(self._server(*elsewhere)))),
             ]
 
-    def _memory(self) -> Figures:
+    def _meanwhile(self, server: Server) -> Figures:
+        rounds = self._effort.meanwhile_rounds
+        advance = self._advance(meanwhile.MEANWHILE, rounds + meanwhile.WARM_UP)
+        return meanwhile.compare(server, rounds=rounds, cores=self._cores, advance=advance)
+
+    def _memory(self) -> list[Figures]:
         advance = self._advance(memory.MEMORY, len(memory.ENTRIES))
-        return memory.measure(self._binary, self._effort.entries, advance)
+        return [memory.measure(self._binary, self._effort.entries, advance)]
+
+    def _near(self) -> list[Figures]:
+        effort = self._effort
+        return [
+            near.heard(
+                self._port,
+                revocations=effort.revocations,
+                cores=self._cores,
+                advance=self._advance(near.HEARD, effort.revocations + near.WARM_UP),
+            ),
+            near.listener(
+                self._port,
+                rounds=effort.idle_rounds,
+                seconds=effort.idle_seconds,
+                cores=self._cores,
+                advance=self._advance(near.LISTENER, effort.idle_rounds),
+            ),
+        ]
+
+    def _import(self) -> list[Figures]:
+        rounds = self._effort.import_rounds
+        advance = self._advance(imports.IMPORTS, rounds + imports.WARM_UP)
+        return [imports.measure(rounds=rounds, advance=advance)]
 
     def _server(self, *options: str) -> Server:
         (port,) = free_ports(1)
@@ -138,3 +222,13 @@ class Run:
             self._progress.refresh()
 
         return advance
+
+
+FIGURES: dict[str, Callable[[Run], list[Figures]]] = {
+    "data-size": Run._data_size,
+    "logout": Run._logout,
+    "memory": Run._memory,
+    "near": Run._near,
+    "import": Run._import,
+}
+PARTS = ("in-process", "gunicorn", *FIGURES)

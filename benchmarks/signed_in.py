@@ -6,6 +6,8 @@ from flask_jwt_revoke import Authority, Config, TokenPair
 
 SECRET_KEY = b"a key of thirty-two bytes or more"
 SUBJECT = "u0000000"
+#: As many characters as a jti of the package has, which is 128 bits in base64url.
+JTI = "0123456789abcdefghijkl"
 TIMEOUT = 10  # seconds: a machine that is busy is slow, and no outage
 DEVICE = {"device": "Pixel 8", "address": "203.0.113.0/24", "agent": "Firefox on Android"}
 

@@ -16,6 +16,10 @@ from .rounds import turns
 WORKER_CLASSES = ("sync", "gthread", "gevent")
 
 
+def setting_of(worker_class: str) -> str:
+    return f"gunicorn {worker_class}"
+
+
 def worker_classes() -> tuple[list[str], dict[str, str]]:
     """Those that can be run here, and why others cannot."""
     skipped = {} if find_spec("gevent") else {"gevent": "gevent is not installed"}
@@ -32,7 +36,7 @@ def compare(
     advance: Callable[[], None],
 ) -> Comparison:
     """``advance`` is called after each round."""
-    comparison = Comparison(f"gunicorn {worker_class}", f"{rounds} rounds of {load.described}")
+    comparison = Comparison(setting_of(worker_class), f"{rounds} rounds of {load.described}")
     with _gunicorns(worker_class, redis_port) as servers:
         for key, server in servers.items():
             server.wait(tokens[key].live)
