@@ -104,6 +104,11 @@ def check_client(client: object) -> None:
         raise ConfigurationError("redis= takes a synchronous client, got one of redis.asyncio")
 
 
+def is_in_process(client: Client) -> bool:
+    """fakeredis, which has no connections."""
+    return type(client).__module__.startswith("fakeredis")
+
+
 def no_retry() -> Retry:
     return Retry(NoBackoff(), 0)
 

@@ -20,8 +20,8 @@ from typing import Any
 import redis
 from redis.sentinel import SentinelConnectionPool
 
-from .client import Client
-from .replies import text
+from .client import Client, is_in_process
+from .line import Line
 
 log = logging.getLogger("flask_jwt_revoke")
 
@@ -83,7 +83,7 @@ class Feed:
     def close(self) -> None:
         listener, self._listener = self._listener, None
         if listener is not None:
-            listener.stopped.set()
+            listener.stop()
 
     def _listen(self) -> _Listener:
         if self._pid != os.getpid():
@@ -93,7 +93,7 @@ class Feed:
             listener = self._listener
             if listener is None or listener.pid != os.getpid():
                 listener = self._listener = self._make()
-                weakref.finalize(self, listener.stopped.set)
+                weakref.finalize(self, listener.stop)
                 listener.start()
             return listener
 
@@ -109,47 +109,64 @@ class _Listener(threading.Thread):
         super().__init__(name="flask_jwt_revoke feed", daemon=True)
         self.pid = os.getpid()
         self.subscription = NONE
-        self.stopped = threading.Event()
+        self._stopped = threading.Event()
+        self._line: Line | None = None
         self._connect = connect
         self._channel = channel
         self._staleness = staleness
         self._heard = heard
 
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._line is not None and self.pid == os.getpid():
+            self._line.interrupt()
+
     def run(self) -> None:
         failures = 0
-        while not self.stopped.is_set():
+        while not self._stopped.is_set():
             try:
                 self._listen()
-            except Exception as error:  # noqa: BLE001
-                # redis-py raises a TypeError too when its socket is closed beneath it.
+            except Exception as error:  # noqa: BLE001 - the thread must outlive any failure
                 # A subscription that came about ends the series of failures.
                 failures = 1 if self.subscription is not NONE else failures + 1
                 self._log(error, failures)
             self.subscription = NONE
             longest = min(_LONGEST_PAUSE, 0.05 * 2**failures)
-            self.stopped.wait(longest * random.random())  # noqa: S311 - jitter
+            self._stopped.wait(longest * random.random())  # noqa: S311 - jitter
 
     def _log(self, error: Exception, failures: int) -> None:
-        level = logging.WARNING if failures == 1 and not self.stopped.is_set() else logging.DEBUG
-        log.log(level, "revocations are not heard: %s: %s", type(error).__name__, error)
+        if not self._stopped.is_set():
+            level = logging.WARNING if failures == 1 else logging.DEBUG
+            log.log(level, "revocations are not heard: %s: %s", type(error).__name__, error)
 
     def _listen(self) -> None:
         client = self._connect()
-        heartbeat = _Heartbeat(self._staleness)
-        subscription, is_ordered = Subscription(), _is_ordered(client)
-        with client.pubsub() as pubsub:
-            pubsub.subscribe(self._channel)
-            while not self.stopped.is_set():
-                heartbeat.beat(pubsub)
-                message = pubsub.get_message(timeout=heartbeat.pause()) or {}
-                match message.get("type"):
-                    case "subscribe":
-                        # redis-py may have connected again by itself.
-                        self.subscription = subscription = Subscription()
-                    case "message":
-                        self._hear(message["data"])
-                    case "pong" if heartbeat.is_answer(text(message["data"])) and is_ordered:
-                        subscription.proved = heartbeat.sent
+        if is_in_process(client):
+            self._stopped.set()
+            return
+        is_ordered = _is_ordered(client)
+        line = self._line = Line(client)
+        try:
+            heartbeat = _Heartbeat(line, self._staleness)
+            line.send("SUBSCRIBE", self._channel)
+            while not self._stopped.is_set():
+                heartbeat.beat()
+                for message in line.receive():
+                    self._take(message, heartbeat, is_ordered)
+        finally:
+            line.close()
+
+    def _take(self, message: Any, heartbeat: _Heartbeat, is_ordered: bool) -> None:
+        match message:
+            case [b"message", _, data]:
+                self._hear(data)
+            case [b"subscribe", *_]:
+                self.subscription = Subscription()
+            case [b"pong", payload] if heartbeat.is_answer(payload) and is_ordered:
+                # It was sent behind the SUBSCRIBE, so it is answered behind it.
+                self.subscription.proved = heartbeat.sent
+            case Exception():
+                raise message
 
     def _hear(self, data: Any) -> None:
         try:
@@ -163,13 +180,15 @@ class _Listener(threading.Thread):
 class _Heartbeat:
     """PINGs, one at a time."""
 
-    def __init__(self, staleness: float) -> None:
+    def __init__(self, line: Line, staleness: float) -> None:
         self.sent = float("-inf")
+        self._line = line
         self._patience = staleness
         self._every = min(staleness / 4, _LONGEST_BEAT)
         self._is_answered = True
+        line.wait_for(self._every)
 
-    def beat(self, pubsub: Any) -> None:
+    def beat(self) -> None:
         """:raises redis.TimeoutError: the last PING was not answered."""
         now = steady()
         if not self._is_answered:
@@ -177,16 +196,10 @@ class _Heartbeat:
                 raise redis.TimeoutError("a PING was not answered")
         elif now - self.sent >= self._every:
             self.sent, self._is_answered = now, False
-            pubsub.ping(repr(now))
+            self._line.send("PING", repr(now))
 
-    def pause(self) -> float:
-        """Seconds to wait for a message before the next beat."""
-        if not self._is_answered:
-            return self._every
-        return max(0.0, self.sent + self._every - steady())
-
-    def is_answer(self, payload: str) -> bool:
-        self._is_answered = payload == repr(self.sent)
+    def is_answer(self, payload: bytes) -> bool:
+        self._is_answered = payload == repr(self.sent).encode()
         return self._is_answered
 
 

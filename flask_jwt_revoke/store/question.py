@@ -10,13 +10,13 @@ class Question:
 
     def __init__(self, *commands: Command) -> None:
         self.commands = commands
-        self.packed = b"".join(map(_packed, commands))
+        self.packed = b"".join(map(packed, commands))
 
     def also(self, command: Command) -> Question:
         return Question(*self.commands, command)
 
 
-def _packed(command: Command) -> bytes:
+def packed(command: Command) -> bytes:
     """In RESP. Not by hiredis, which crashes when a signal handler raises inside it."""
     words = [word.encode() for word in command]
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(one), one) for one in words)
