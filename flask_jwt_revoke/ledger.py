@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from .config import Config
@@ -17,6 +18,9 @@ from .strategies import Strategy, shared_question, shared_verdict
 
 T = TypeVar("T")
 Choose = Callable[[list[Session]], list[Session]]
+
+# Tokens that one transaction ends: between two of them Redis serves the others.
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,19 +179,18 @@ class Ledger:
 
         A strategy that keeps no index counts each session as one.
         """
-        listed = self.store.listed(subject)
+        first = self.store.listed(subject, _AT_ONCE)
 
-        def write(transaction: Transaction) -> tuple[Reply, Reply]:
-            sessions = transaction.session_count()
+        def write(transaction: Transaction) -> tuple[Reply, Reply, Reply]:
+            tokens, sessions = transaction.token_count(), transaction.session_count()
             transaction.raise_version(now + self.config.longest_lifetime)
-            self._end_tokens(transaction, listed, why)
+            self._end_tokens(transaction, first, why)
             transaction.drop_all_sessions()
-            return sessions, transaction.listed()
+            return transaction.listed(), tokens, sessions
 
-        sessions, left = self._transact(subject, now, write)
-        late = pairs(left.value)
-        self._end_late(subject, now, late, why)
-        return self._count(listed + late, int(sessions.value), now)
+        left, tokens, sessions = self._transact(subject, now, write)
+        self._end_rest(subject, now, pairs(left.value), why)
+        return self._count(tokens, sessions)
 
     def end_all_but(self, kept: Session, pair: Pair, now: float, why: str) -> tuple[int, int]:
         """End everything of a subject but one session, which goes on with a new pair.
@@ -198,9 +201,9 @@ class Ledger:
         :raises SubjectBlocked: nothing was done.
         """
         subject, keys = pair.access.subject, self.store.keys
-        listed = self.store.listed(subject)
+        first = self.store.listed(subject, _AT_ONCE)
 
-        def write(transaction: Transaction) -> tuple[Reply, Reply, Reply]:
+        def write(transaction: Transaction) -> tuple[Reply, Reply, Reply, Reply]:
             if transaction.is_blocked():
                 raise SubjectBlocked()
             record = transaction.session_record(kept.id)
@@ -210,20 +213,19 @@ class Ledger:
             known = kept if record is None else load(kept.id, record)
             session = pair.held_by(_renewed(known, kept))
             transaction.begin()
-            sessions = transaction.session_count()
+            tokens, sessions = transaction.token_count(), transaction.session_count()
             version = transaction.raise_version(now + self.config.longest_lifetime)
-            self._end_tokens(transaction, listed, why)
+            self._end_tokens(transaction, first, why)
             left = transaction.listed()
             transaction.drop_all_sessions()
             self.strategy.on_issue(transaction, pair.both)
             transaction.put_session(kept.id, dump(session), session.ends)
-            return version, sessions, left
+            return version, left, tokens, sessions
 
         watched = [keys.sessions(subject), keys.revoked(subject, kept.id), keys.blocked(subject)]
-        version, sessions, left = self._transact(subject, now, write, watch=watched)
-        late = pairs(left.value)
-        self._end_late(subject, now, late, why)
-        return int(version.value), self._count(listed + late, int(sessions.value), now)
+        version, left, tokens, sessions = self._transact(subject, now, write, watch=watched)
+        self._end_rest(subject, now, pairs(left.value), why)
+        return int(version.value), self._count(tokens, sessions)
 
     def block(self, subject: str, now: float, why: str) -> None:
         def write(transaction: Transaction) -> None:
@@ -254,18 +256,17 @@ class Ledger:
         self.strategy.on_logout_everywhere(transaction, tokens, why)
         transaction.announce(why)
 
-    def _end_late(self, subject: str, now: float, late: Pairs, why: str) -> None:
-        """End what came into the index between its reading and the transaction."""
-        if late:
-            self._transact(
-                subject,
-                now,
-                lambda transaction: self._end_tokens(transaction, late, why),
-            )
+    def _end_rest(self, subject: str, now: float, tokens: Pairs, why: str) -> None:
+        """End what the first transaction left: the tokens over its share, and any that came
+        into the index since it was read. Those issued here are refused already, by the version.
+        """
+        for start in range(0, len(tokens), _AT_ONCE):
+            some = tokens[start : start + _AT_ONCE]
+            self._transact(subject, now, partial(self._end_tokens, tokens=some, why=why))
 
-    def _count(self, tokens: Pairs, sessions: int, now: float) -> int:
-        live = sum(exp + self.config.leeway > now for _, exp in tokens)
-        return live if self.strategy.has_index else live + sessions
+    def _count(self, tokens: Reply, sessions: Reply) -> int:
+        live = int(tokens.value)
+        return live if self.strategy.has_index else live + int(sessions.value)
 
     def _some_over(self, transaction: Transaction) -> list[Session]:
         """Sessions that are over, of the few that are looked at with each write."""

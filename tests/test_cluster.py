@@ -22,7 +22,7 @@ Make = Callable[..., Authority]
 SUBJECTS = ("alice", "a:b", "{x}", "}{", "{}", "%7B", "🔑", "a\nb", "a\x00b", " ", "x" * 256)
 WRITES = {
     "SET", "GET", "INCRBY", "PEXPIRE", "DEL", "ZADD", "ZREM", "ZREMRANGEBYSCORE", "ZRANGE",
-    "HSET", "HDEL", "HLEN", "UNLINK", "EVAL", "PUBLISH",
+    "HSET", "HDEL", "HLEN", "UNLINK", "ZCOUNT", "EVAL", "PUBLISH",
 }  # fmt: skip
 
 

@@ -257,4 +257,25 @@ def test_log_out_everywhere_writes_one_entry_a_token(
     assert authority.logout_everywhere("alice") == 100
     # One more SET begins the version, should it be missing.
     assert ledger.commands["set"] == 101
-    assert sum(ledger.commands.values()) <= 101 + 10
+    assert sum(ledger.commands.values()) <= 101 + 11
+
+
+def test_log_out_everywhere_lets_others_in_between_thousands(
+    make_authority: Make, server: Server, wire: Proxy, ledger: Ledger
+) -> None:
+    authority = make_authority(wire.url, timeout=5)
+    exp = time.time() + 900
+    claims = [{"sub": "alice", "jti": f"J{number}", "exp": exp} for number in range(2500)]
+    authority.record(claims[0])
+    with server.client() as client:
+        client.zadd("jwtrevoke:{alice}:tokens", {one["jti"]: exp for one in claims})
+    own = authority.issue("alice")
+    ledger.forget()
+    assert authority.logout_everywhere("alice") == 2502
+    assert ledger.commands["exec"] == 3
+    for one in (claims[0], claims[-1]):
+        with pytest.raises(RevokedToken):
+            authority.check(jwt.encode(one, SECRET))
+    with pytest.raises(RevokedToken):
+        authority.check(own.access)
+    assert authority.store.listed("alice") == []

@@ -116,10 +116,10 @@ class Store:
         seconds = (str(int(now)), str(int(interval)), str(int(idle)))
         return ("EVAL", _TOUCH, "1", self.keys.sessions(subject), sid, *seconds)
 
-    def listed(self, subject: str) -> Pairs:
-        """The index: each jti with its exp."""
+    def listed(self, subject: str, most: int = 0) -> Pairs:
+        """The index: each jti with its exp; the ``most`` that expire first, or all."""
         key = self.keys.tokens(subject)
-        return pairs(self.read(Question(("ZRANGE", key, "0", "-1", "WITHSCORES")))[0])
+        return pairs(self.read(Question(("ZRANGE", key, "0", str(most - 1), "WITHSCORES")))[0])
 
     def session_records(self, subject: str) -> dict[str, str]:
         return texts(self.read(Question(("HGETALL", self.keys.sessions(subject))))[0])

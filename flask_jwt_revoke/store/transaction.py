@@ -114,6 +114,12 @@ class Transaction:
         self.pipe.zrange(self.keys.tokens(self.subject), 0, -1, withscores=True)
         return self._reply()
 
+    def token_count(self) -> Reply:
+        """How many tokens in the index have not expired."""
+        since = f"({self.now - self._leeway!r}"
+        self.pipe.zcount(self.keys.tokens(self.subject), since, "+inf")
+        return self._reply()
+
     def revoke(self, id: str, mark: str, until: float) -> None:
         """Refuse a jti or sid from now on; the first mark stays, the longest life wins."""
         ttl = remaining_ms(until + self._leeway, self.now)
