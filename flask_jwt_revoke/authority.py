@@ -324,7 +324,7 @@ class Authority:
         if verdict.live:
             known.verdict = near
         elif not self._ledger.forgives(verdict):
-            log.debug("refused %s: %s", claims.id, verdict.because)
+            log.debug("refused %r: %s", claims.id, verdict.because)
             raise RevokedToken()
 
     def _check_unexpired(self, known: Known, allow_expired: bool) -> None:
@@ -357,7 +357,7 @@ class Authority:
         self._tell.of_token(signals.outage, self.clock(), answer, claims)
         if answer == "deny":
             raise outage
-        log.warning("Redis cannot be asked; token %s was accepted unchecked", claims.id)
+        log.warning("Redis cannot be asked; token %r was accepted unchecked", claims.id)
 
     def _tell_rotated(self, now: float, exchange: Exchange) -> None:
         self._tell.of_token(

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 import re
 import secrets
 from collections.abc import Iterable, Mapping
@@ -45,6 +46,8 @@ RESERVED = frozenset(
 MAX_TOKEN = 8190
 #: Bytes of UTF-8 in a subject, jti or sid: each becomes part of a key.
 MAX_ID = 256
+#: Lists and objects inside one another. Copying and writing what is deeper ends the stack.
+MAX_DEPTH = 32
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*", re.ASCII)
 _END_OF_TIME = 253402300800  # the year 10000; Redis refuses TTLs far beyond
 _SHORTEST_SECRET = {"HS256": 32, "HS384": 48, "HS512": 64}  # RFC 7518 section 3.2
@@ -113,9 +116,14 @@ class Tokens:
         if reserved:
             raise ValueError(f"claims: the name {reserved[0]!r} is reserved")
         try:
-            size = len(_dumps(self._payload(claims)))
+            written = _dumps(self._payload(claims))
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"claims cannot be written as JSON: {error}") from None
+        try:
+            _loads(written)
+        except MalformedToken:
+            raise ValueError("claims are nested too deeply, or a name stands twice") from None
+        size = len(written)
         if size > MAX_TOKEN * 5 // 8:
             raise ValueError(f"claims are too large: {size} bytes of JSON in one token")
 
@@ -276,9 +284,27 @@ def _dumps(payload: Mapping[str, Any]) -> bytes:
 
 def _loads(payload: bytes) -> object:
     try:
-        return _DECODER.decode(payload.decode())
+        found = _DECODER.decode(payload.decode())
     except (ValueError, RecursionError) as error:
         raise MalformedToken() from error
+    if _is_too_deep(found):
+        raise MalformedToken()
+    return found
+
+
+def _is_too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [inner for one in level for inner in _inside(one)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -292,7 +318,17 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+def _finite(digits: str) -> float:
+    # 1e999 is JSON, but what it is read as could not be signed again.
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite
+)
 
 
 def _id(payload: Mapping[str, Any], name: str) -> str:
