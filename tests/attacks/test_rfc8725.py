@@ -6,7 +6,6 @@ import itertools
 import json
 import math
 import socket
-import time
 import warnings
 import zlib
 from typing import Any
@@ -478,7 +477,7 @@ class TestDates:
             door.check(token)
         assert refused.value.reason == "revoked"
 
-    @pytest.mark.parametrize("iat", [0, 0.5, time.time() + 10**6, 253402300799])
+    @pytest.mark.parametrize("iat", [0, 0.5, 4102444800, 253402300799])
     def test_an_iat_of_any_time_is_only_informative(self, door: Authority, iat: float) -> None:
         assert door.check(signed(claims(iat=iat))).issued_at == iat
 
