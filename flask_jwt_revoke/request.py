@@ -16,9 +16,10 @@ from .errors import BadRequest, JWTRevokeError, MissingToken, NotFresh, WrongTyp
 from .models import Claims, TokenType
 
 EXTENSION = "jwt_revoke"
-_CLAIMS = "flask_jwt_revoke.claims"
-_HELD = "flask_jwt_revoke.rule"
-_BY_COOKIE = "flask_jwt_revoke.by_cookie"
+# Names in the request object, which no other app is given as it is given the environ.
+_CLAIMS = "_jwt_revoke_claims"
+_HELD = "_jwt_revoke_held"
+_BY_COOKIE = "_jwt_revoke_by_cookie"
 _RULE = "_jwt_revoke_rule"
 
 # The request itself: each attribute of its proxy costs more than this call.
@@ -56,7 +57,7 @@ def authority() -> Authority:
 
 
 def current_claims() -> Claims | None:
-    return request.environ.get(_CLAIMS) if has_request_context() else None
+    return _request().__dict__.get(_CLAIMS) if has_request_context() else None
 
 
 #: The verified claims of this request's token; falsy where it has none.
@@ -77,12 +78,12 @@ def guard(app: Flask, door: Authority) -> Callable[[], None]:
         rule: Rule = getattr(view, _RULE, None) or _rule_of(here, endpoint, view, config)
         if rule.exempt:
             return
-        environ = here.environ
+        found = here.__dict__
         token = find_token(here, rule.type, config)
         if token is not None:
-            if _BY_COOKIE in environ:
+            if _BY_COOKIE in found:
                 guard_cookie(here, token, door)
-            environ[_CLAIMS] = check(
+            found[_CLAIMS] = check(
                 token,
                 type=rule.type,
                 fresh=rule.fresh,
@@ -91,14 +92,14 @@ def guard(app: Flask, door: Authority) -> Callable[[], None]:
             )
         elif rule.required:
             raise MissingToken()
-        environ[_HELD] = rule
+        found[_HELD] = rule
 
     return check_request
 
 
 def is_held(rule: Rule) -> bool:
     """Whether the hook held this request to the rule."""
-    return _request().environ.get(_HELD) is rule
+    return _request().__dict__.get(_HELD) is rule
 
 
 def enforce(rule: Rule) -> None:
@@ -131,7 +132,7 @@ def find_token(here: Request, type: TokenType, config: Config) -> str | None:
     name = config.refresh_cookie if type == "refresh" else config.access_cookie
     token = here.cookies.get(name)
     if token is not None:
-        here.environ[_BY_COOKIE] = True
+        here.__dict__[_BY_COOKIE] = True
     return token
 
 
@@ -140,13 +141,13 @@ def guard_cookie(here: Request, token: str, door: Authority) -> None:
 
     :raises TokenRefused: the token does not verify, or WrongCSRF.
     """
-    if _BY_COOKIE in here.environ:
+    if _BY_COOKIE in here.__dict__:
         check_csrf(here, door.tokens.verify(token, door.clock(), allow_expired=True), door)
 
 
 def came_by_cookie() -> bool:
     """Whether this request's token was found in a cookie."""
-    return _BY_COOKIE in request.environ
+    return _BY_COOKIE in _request().__dict__
 
 
 def rate_limit_key() -> str:

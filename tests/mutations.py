@@ -335,6 +335,7 @@ def _app(server: Server, strategy: str) -> Flask:
         JWT_REVOKE_REDIS_URL=server.url,
         JWT_REVOKE_STRATEGY=strategy,
         JWT_REVOKE_TOKEN_LOCATION=["headers", "cookies"],
+        JWT_REVOKE_TIMEOUT=10,
     )
     revoke = JWTRevoke(app)
     app.register_blueprint(revoke.blueprint())

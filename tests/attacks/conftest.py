@@ -14,7 +14,7 @@ Refuse = Callable[..., None]
 
 @pytest.fixture
 def door(make_authority: Callable[..., Authority], server: Server) -> Authority:
-    return make_authority(server.url)
+    return make_authority(server.url, timeout=5)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ WRITES = tuple(route for route in ROUTES if route[0] != "GET")
 
 @pytest.fixture
 def app(make_app: Callable[..., Flask], server: Server) -> Flask:
-    return with_views(make_app(server.url, token_location=["headers", "cookies"]))
+    return with_views(make_app(server.url, token_location=["headers", "cookies"], timeout=5))
 
 
 def with_views(app: Flask) -> Flask:
@@ -150,6 +150,19 @@ class TestHeaderSmuggling:
             assert client.get("/me", query_string=found).status_code == 401
             assert client.post("/me", data=found).status_code == 401
             assert client.post("/auth/refresh", json=found).status_code == 401
+
+    def test_an_app_does_not_trust_what_another_app_found(
+        self, app: Flask, make_app: Callable[..., Flask], server: Server
+    ) -> None:
+        """A server may ask one app after the other, with the same environ."""
+        second = with_views(make_app(server.url, secret_key="k" * 64))
+        token = f"Bearer {issue(app).access}"
+        environ = EnvironBuilder("/me", headers={"Authorization": token}).get_environ()
+        assert b"alice" in b"".join(app(environ, lambda *_: lambda _: None))
+        del environ["HTTP_AUTHORIZATION"]
+        for path in ("/maybe", "/open"):
+            answer = b"".join(second({**environ, "PATH_INFO": path}, lambda *_: lambda _: None))
+            assert json.loads(answer) == {"user": None}
 
     @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "PUT", "get", "Get", "X" * 999])
     def test_no_method_gets_around_the_check(self, app: Flask, method: str) -> None:
