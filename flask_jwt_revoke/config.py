@@ -92,7 +92,7 @@ def _url(value: Any) -> str:
         # Not the whole value: a URL may hold a password.
         raise _Rejected(
             f"a URL whose scheme is one of {', '.join(SCHEMES)}",
-            repr(scheme) if found else "a value without ://",
+            repr(scheme) if found and scheme.isidentifier() else "a value without one",
         )
     return value
 

@@ -206,8 +206,9 @@ class Tokens:
                 return payload
         except (InvalidAlgorithmError, InvalidKeyError) as error:
             raise BadSignature() from error
-        except (PyJWTError, ValueError, RecursionError) as error:
-            raise MalformedToken() from error
+        except (PyJWTError, ValueError, RecursionError):
+            # PyJWT's text may repeat what the header says, in a traceback.
+            raise MalformedToken() from None
         raise BadSignature()
 
     def _candidates(self, token: str) -> Iterable[Any]:
@@ -263,6 +264,8 @@ def _load(name: str, algorithm: Algorithm, key: bytes, kid: str) -> Any:
 
 
 def _setting_of(kid: str) -> str:
+    if len(kid) >= min(_SHORTEST_SECRET.values()):
+        return "JWT_REVOKE_KEYS"  # key and id may have changed places
     if kid:
         return f"JWT_REVOKE_KEYS[{kid!r}]"
     return "The signing key (JWT_REVOKE_SECRET_KEY or SECRET_KEY)"

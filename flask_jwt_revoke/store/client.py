@@ -194,6 +194,15 @@ def _query(url: str) -> dict[str, Any]:
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in options:
         if name not in known:
-            # A time-out here would undo JWT_REVOKE_TIMEOUT.
-            raise ConfigurationError(f"JWT_REVOKE_REDIS_URL: {name} is not an option it takes")
+            raise _no_option(name)
     return options
+
+
+def _no_option(name: str) -> ConfigurationError:
+    # A time-out there would undo JWT_REVOKE_TIMEOUT.
+    if name in signature(redis.Redis).parameters:
+        return ConfigurationError(f"JWT_REVOKE_REDIS_URL: {name} is not an option it takes")
+    # Not the name: it may be the end of a password that holds a question mark.
+    return ConfigurationError(
+        "JWT_REVOKE_REDIS_URL has an option that it does not take; write ? in a password as %3F"
+    )
