@@ -7,8 +7,6 @@ with another cookie: a value that somebody planted for a whole domain is worth n
 
 from __future__ import annotations
 
-import hmac
-
 from flask import Request
 from werkzeug.wrappers import Response
 
@@ -47,7 +45,7 @@ def clear_cookies(response: Response, config: Config) -> None:
 
 def csrf_value(claims: Claims, door: Authority) -> str:
     """What a request that writes must send back beside the cookie of this token."""
-    return door.tokens.derived("csrf", claims.session_id or claims.id)
+    return door.tokens.derived("csrf", _csrf_of(claims))
 
 
 def check_csrf(here: Request, claims: Claims, door: Authority) -> None:
@@ -56,8 +54,12 @@ def check_csrf(here: Request, claims: Claims, door: Authority) -> None:
     if not config.csrf_protect or here.method in _SAFE:
         return
     sent = here.headers.get(config.csrf_header) or here.form.get(config.csrf_field) or ""
-    if not hmac.compare_digest(sent.encode(), csrf_value(claims, door).encode()):
+    if not door.tokens.is_derived(sent, "csrf", _csrf_of(claims)):
         raise WrongCSRF()
+
+
+def _csrf_of(claims: Claims) -> str:
+    return claims.session_id or claims.id
 
 
 def _set(

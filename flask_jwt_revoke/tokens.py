@@ -86,7 +86,7 @@ class Tokens:
         named = config.keys or {"": config.secret_key or b""}
         loaded = {kid: _load(config.algorithm, algorithm, key, kid) for kid, key in named.items()}
         self._kid, self._signing = next(iter(loaded.items()))
-        self._raw_key = named[self._kid]
+        self._raw_keys = tuple(named.values())
         # With a public key alone, tokens of an outside signer can still be checked.
         self._can_sign = config.algorithm in _SHORTEST_SECRET or hasattr(self._signing, "sign")
         self._verifying = {kid: _public(key) for kid, key in loaded.items()}
@@ -102,9 +102,14 @@ class Tokens:
 
     def derived(self, purpose: str, value: str) -> str:
         """128 bits that only the holder of the signing key can compute, base64url."""
-        message = f"{purpose}:{value}".encode()
-        digest = hmac.digest(self._raw_key, message, "sha256")
-        return base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
+        return _derived(self._raw_keys[0], purpose, value)
+
+    def is_derived(self, given: str, purpose: str, value: str) -> bool:
+        """Whether ``derived`` answered it, or did so before another key came first."""
+        return any(
+            hmac.compare_digest(given.encode(), _derived(key, purpose, value).encode())
+            for key in self._raw_keys
+        )
 
     def check_signable(self, claims: Claims) -> None:
         """:raises ValueError: the author's claims cannot be in a token, or there is no key."""
@@ -269,6 +274,11 @@ def _setting_of(kid: str) -> str:
     if kid:
         return f"JWT_REVOKE_KEYS[{kid!r}]"
     return "The signing key (JWT_REVOKE_SECRET_KEY or SECRET_KEY)"
+
+
+def _derived(key: bytes, purpose: str, value: str) -> str:
+    digest = hmac.digest(key, f"{purpose}:{value}".encode(), "sha256")
+    return base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
 
 
 def _public(key: Any) -> Any:

@@ -237,6 +237,26 @@ class TestCsrf:
                     code, body, _ = send(app, *route, **sent, **more)
                     assert (code, body["reason"]) == (401, "csrf")
 
+    def test_a_value_is_good_for_as_long_as_the_key_that_it_comes_from(
+        self, make_app: Callable[..., Flask], server: Server
+    ) -> None:
+        """Otherwise a new key would sign every browser out."""
+
+        def app(**keys: str) -> Flask:
+            return with_views(
+                make_app(server.url, keys=keys, token_location=["cookies"], timeout=5)
+            )
+
+        old, other = "o" * 64, "x" * 64
+        before = app(old=old)
+        pair = issue(before)
+        sent = {"HTTP_COOKIE": cookies(pair), "HTTP_X_CSRF_TOKEN": csrf(before, pair)}
+        foreign = {**sent, "HTTP_X_CSRF_TOKEN": csrf(app(other=other), pair)}
+        after = app(new="n" * 64, old=old)
+        assert send(after, "POST", "/me", **foreign)[1]["reason"] == "csrf"
+        assert send(after, "POST", "/me", **sent)[1] == {"user": "alice"}
+        assert send(after, "POST", "/auth/refresh", **sent)[0] == 200
+
     @pytest.mark.parametrize("kind", ["query", "json", "text", "cookie"])
     def test_the_value_is_taken_from_a_header_or_a_form_alone(self, app: Flask, kind: str) -> None:
         pair, client = issue(app), app.test_client(use_cookies=False)
