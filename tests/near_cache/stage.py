@@ -1,0 +1,155 @@
+"""A server, the wire, the workers and the revoker: where the faults happen."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+
+from flask_jwt_revoke import Authority, Config, Outage
+from tests.conftest import SECRET
+from tests.servers import BINARIES, Server
+
+from .judge import Check, Row, judge
+from .network import Network
+from .population import Population
+from .workers import KINDS, Asker, Workers
+
+DURABLE = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
+BATCH, SINGLES = 50, 5
+#: Checkers of each kind of worker: enough to keep two processes of it busy.
+CHECKERS = ("sync", "gthread", "gthread", "gevent")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """``staleness`` is the bound, in seconds. ``lie`` names a liar to serve instead."""
+
+    staleness: float
+    near: bool = True
+    lie: str | None = None
+    server: str = "valkey"
+    strategy: str = "blacklist"
+    seed: int = 0
+
+    @property
+    def bound(self) -> float:
+        return self.staleness if self.near or self.lie else 0.0
+
+    def settings(self, url: str) -> dict[str, object]:
+        near = {"JWT_REVOKE_NEAR_CACHE_STALENESS": self.staleness}
+        return {
+            "SECRET_KEY": SECRET,
+            "JWT_REVOKE_REDIS_URL": url,
+            "JWT_REVOKE_STRATEGY": self.strategy,
+            "JWT_REVOKE_ACCESS_LIFETIME": 7 * 24 * 60 * 60,
+            "JWT_REVOKE_TIMEOUT": 0.1,
+        } | (near if self.near and not self.lie else {})
+
+
+class Stage:
+    """Everything runs, except for the checkers and the revoker, which ``run`` starts."""
+
+    def __init__(self, plan: Plan, stack: ExitStack) -> None:
+        self.plan = plan
+        self.random = random.Random(plan.seed)
+        self.story: list[str] = []
+        self.server = stack.enter_context(closing(Server(BINARIES[plan.server], *DURABLE)))
+        self.network = stack.enter_context(closing(Network(self.server)))
+        lie = f"{plan.lie} {plan.staleness}" if plan.lie else None
+        self.workers = {
+            kind: stack.enter_context(closing(Workers(kind, plan.settings(self.network.url), lie)))
+            for kind in KINDS
+        }
+        for each in self.workers.values():
+            each.wait()
+        # Its wire is clean: what counts is when the server had acknowledged.
+        own = plan.settings(self.server.url) | {"JWT_REVOKE_TIMEOUT": 1}
+        own.pop("JWT_REVOKE_NEAR_CACHE_STALENESS", None)
+        authority = stack.enter_context(closing(Authority(Config.from_mapping(own))))
+        self.population = Population(
+            authority, subjects=60, tokens=200, memory=4 * plan.staleness, seed=plan.seed
+        )
+        self.population.fill()
+
+    def note(self, what: str) -> None:
+        self.story.append(f"  {time.monotonic():.4f} {what}")
+
+    def wait(self, times: float) -> None:
+        """Let so many times the bound pass."""
+        time.sleep(times * self.plan.staleness)
+
+    def run(self, name: str, fault: Callable[[Stage], None], wanted: int) -> Row:
+        """Check and revoke while the fault happens, until there were enough checks."""
+        row = Row(name)
+        asked, ended = self.network.asked, self.population.ended
+        listeners = self.network.listeners
+        self.story.clear()
+        with self._working() as found:
+            while not found or len(found) < wanted:
+                self.note(name)
+                fault(self)
+                self.note("mended")
+                self.wait(2)
+        row.asked = self.network.asked - asked
+        row.ended = self.population.ended - ended
+        row.reconnects = self.network.listeners - listeners
+        judge(row, found, self.plan.bound, self.story)
+        return row
+
+    @contextlib.contextmanager
+    def _working(self) -> Iterator[list[Check]]:
+        found: list[Check] = []
+        stop = threading.Event()
+        with ThreadPoolExecutor(len(CHECKERS) + 1) as pool:
+            futures = [pool.submit(self._revoke, stop)]
+            futures += [pool.submit(self._check, kind, found, stop) for kind in CHECKERS]
+            try:
+                yield found
+            finally:
+                stop.set()
+            for future in futures:
+                future.result()
+
+    def _revoke(self, stop: threading.Event) -> None:
+        askers = [Asker(each) for each in self.workers.values()]
+        while not stop.wait(self.random.expovariate(100)):
+            with self.population.lock:
+                self.population.end_some(askers)
+                self.population.fill()
+        for asker in askers:
+            asker.close()
+
+    def _check(self, kind: str, found: list[Check], stop: threading.Event) -> None:
+        chance = random.Random(self.random.random())
+        with closing(Asker(self.workers[kind])) as asker:
+            while not stop.is_set():
+                with contextlib.suppress(OSError):
+                    self._check_many(asker, found, chance)
+                    self._check_each(asker, found, chance)
+
+    def _check_many(self, asker: Asker, found: list[Check], chance: random.Random) -> None:
+        tokens = self.population.sample(BATCH, chance)
+        answer = asker.ask("POST", "/checks", json_of=[token.text for token in tokens]).json()
+        by = f"{asker.workers.kind} {answer['pid']} in a batch"
+        found += [
+            Check(token, *times_and_status, by)
+            for token, times_and_status in zip(tokens, answer["answers"], strict=False)
+        ]
+
+    def _check_each(self, asker: Asker, found: list[Check], chance: random.Random) -> None:
+        for token in self.population.sample(SINGLES + 1, chance):
+            answer = asker.ask("GET", "/one", token=token.text)
+            by = f"{asker.workers.kind} {answer.pid} alone"
+            found.append(Check(token, answer.began, answer.ended, answer.status, by))
+
+
+@contextlib.contextmanager
+def staged(plan: Plan) -> Iterator[Stage]:
+    with ExitStack() as stack:
+        yield Stage(plan, stack)
