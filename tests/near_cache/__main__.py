@@ -26,7 +26,7 @@ def main() -> None:
         rows = [stage.run(name, FAULTS[name], options.checks // len(names)) for name in names]
     say(table(rows))
     violations = [each for row in rows for each in row.violations]
-    for violation in violations[:20]:
+    for violation in violations[:5]:
         say(f"\n{violation}")
     sys.exit(bool(violations))
 

@@ -7,7 +7,7 @@ import os
 import time
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, current_app, request
 
 from flask_jwt_revoke import Authority, Config, JWTRevoke, Outage, TokenRefused
 
@@ -23,39 +23,45 @@ def create_app() -> Flask:
     app.config.update(json.loads(os.environ[SETTINGS]))
     revoke = JWTRevoke(app)
     if LIAR in os.environ:
-        lie, staleness = os.environ[LIAR].split()
-        config = Config.from_mapping(app.config)
-        app.extensions["jwt_revoke"] = LIARS[lie](config, float(staleness))
-    authority: Authority = app.extensions["jwt_revoke"]
+        app.extensions["jwt_revoke"] = liar(app)
     if WARM in os.environ:
-        warm(authority)
-
-    @app.get("/pid")
-    def pid() -> dict[str, int]:
-        return {"pid": os.getpid()}
-
-    @app.post("/checks")
-    def checks() -> dict[str, Any]:
-        answers = []
-        for token in request.get_json():
-            began = time.monotonic()
-            status = judged(authority, token)
-            answers.append((began, time.monotonic(), status))
-            if status == Outage.status:
-                break
-        return {"pid": os.getpid(), "answers": answers}
-
-    @app.get("/one")
-    @revoke.required
-    def one() -> Response:
-        return Response(headers={"Pid": str(os.getpid())})
-
-    @app.post("/end")
-    def end() -> str:
-        end_by(authority, **request.get_json())
-        return ""
-
+        warm(app.extensions["jwt_revoke"])
+    app.add_url_rule("/pid", "pid", named)
+    app.add_url_rule("/checks", "checks", checks, methods=["POST"])
+    app.add_url_rule("/end", "end", end, methods=["POST"])
+    app.add_url_rule("/near", "near", revoke.required(named))
+    app.add_url_rule("/strict", "strict", revoke.required(strict=True)(named))
     return app
+
+
+def named() -> dict[str, int]:
+    return {"pid": os.getpid()}
+
+
+def checks() -> dict[str, Any]:
+    """When each check began and ended, monotonic, and its status; an outage is the last."""
+    answers = []
+    for token in request.get_json():
+        began = time.monotonic()
+        status = judged(authority(), token)
+        answers.append((began, time.monotonic(), status))
+        if status == Outage.status:
+            break
+    return named() | {"answers": answers}
+
+
+def end() -> str:
+    end_by(authority(), **request.get_json())
+    return ""
+
+
+def authority() -> Authority:
+    return current_app.extensions["jwt_revoke"]
+
+
+def liar(app: Flask) -> Authority:
+    lie, staleness = os.environ[LIAR].split()
+    return LIARS[lie](Config.from_mapping(app.config), float(staleness))
 
 
 def judged(authority: Authority, token: str) -> int:

@@ -52,8 +52,23 @@ def stalled(stage: Stage) -> None:
 
 
 def slow(stage: Stage) -> None:
-    with stage.network.damaged(Damage(delay=2.5 * stage.plan.staleness)):
-        stage.wait(5)
+    with stage.network.damaged(Damage(delay=0.6 * stage.plan.staleness)):
+        stage.wait(4)
+
+
+def too_slow(stage: Stage) -> None:
+    with stage.network.damaged(Damage(delay=2 * stage.plan.staleness)):
+        stage.wait(6)
+
+
+def late_answers(stage: Stage) -> None:
+    with stage.network.damaged(Damage(late=0.5 * stage.plan.staleness)):
+        stage.wait(4)
+
+
+def half_open_with_late_answers(stage: Stage) -> None:
+    with stage.network.damaged(Damage(loses=(UP, DOWN), late=0.5 * stage.plan.staleness)):
+        stage.wait(4)
 
 
 def all_cut(stage: Stage) -> None:
@@ -87,6 +102,7 @@ def killed_by_client_kill(stage: Stage) -> None:
 
 
 def redis_stopped(stage: Stage) -> None:
+    stage.wait(1)
     stage.server.pause()
     try:
         stage.wait(2)
@@ -95,14 +111,17 @@ def redis_stopped(stage: Stage) -> None:
 
 
 def worker_stopped(stage: Stage) -> None:
+    stage.any_stopped = True
     for kind in stage.workers:
         with stage.workers[kind].paused() as pid:
             stage.note(f"stopped {kind} {pid}")
-            stage.wait(1.5)
+            stage.wait(2.5)
         stage.wait(0.5)
+    stage.any_stopped = False
 
 
 def redis_restarted(stage: Stage) -> None:
+    stage.wait(1)
     stage.server.kill()
     stage.wait(0.5)
     stage.server.start()
@@ -110,6 +129,7 @@ def redis_restarted(stage: Stage) -> None:
 
 def redis_lost_its_data(stage: Stage) -> None:
     """Every token of before ends with its subject's version."""
+    stage.wait(1)
     population = stage.population
     with population.lock, population.ending(population.live, "lost data") as done:
         stage.server.kill()
@@ -128,6 +148,9 @@ FAULTS: dict[str, Callable[[Stage], None]] = {
     "listener half-open, to Redis": mute,
     "listener stalled": stalled,
     "listener slow": slow,
+    "listener too slow": too_slow,
+    "answers late": late_answers,
+    "listener half-open, answers late": half_open_with_late_answers,
     "everything cut": all_cut,
     "everything half-open": all_half_open,
     "output buffer overflowed": overflowed,

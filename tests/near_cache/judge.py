@@ -8,52 +8,72 @@ from typing import NamedTuple
 
 from .population import Token
 
-ACCEPTED, REFUSED = 200, 401
+ACCEPTED, REFUSED, UNAVAILABLE = 200, 401, 503
 
 
 class Check(NamedTuple):
-    """One check; ``began`` and ``answered`` are monotonic, in seconds. ``by``: kind and pid."""
+    """One check; ``began`` and ``answered`` are monotonic, in seconds.
+
+    ``bound`` is in seconds after the verb had returned.
+    """
 
     token: Token
     began: float
     answered: float
     status: int
-    by: str
+    bound: float
+    kind: str
+    pid: int
 
 
 @dataclass
 class Row:
-    """What came of the checks under one fault. ``latest`` is in seconds after the verb."""
+    """What came of the checks under one fault.
+
+    ``past`` counts the checks that began past the bound, ``subscribed`` how often a listener
+    subscribed. ``latest`` is the last acceptance, in seconds after the verb had returned.
+    """
 
     fault: str
     checks: int = 0
     unavailable: int = 0
     asked: int = 0
-    late: int = 0
+    past: int = 0
     ended: int = 0
-    reconnects: int = 0
+    subscribed: int = 0
     latest: float = 0.0
     violations: list[str] = field(default_factory=list)
 
     @property
     def cached(self) -> int:
-        return max(0, self.checks + self.unavailable - self.asked)
+        return max(0, self.checks - self.asked)
 
 
-def judge(row: Row, checks: Sequence[Check], bound: float, story: Sequence[str]) -> None:
-    """Count the checks into ``row``; ``bound`` is in seconds after the verb had returned."""
+def judge(row: Row, checks: Sequence[Check], story: Sequence[str]) -> None:
+    """Count the checks into ``row``; the ``story`` goes with each violation."""
     for check in checks:
-        if check.status not in (ACCEPTED, REFUSED):
+        if check.status == UNAVAILABLE:
             row.unavailable += 1
             continue
         row.checks += 1
-        since = age(check)
-        row.late += since > bound
+        row.past += age(check) > check.bound
         if check.status == ACCEPTED:
-            row.latest = max(row.latest, since)
-        wrong = fault_of(check, since, bound)
-        if wrong:
+            row.latest = max(row.latest, age(check))
+        wrong = wrong_with(check)
+        if wrong is not None:
             row.violations.append("\n".join([wrong, *trace(check, checks), *story]))
+
+
+def wrong_with(check: Check) -> str | None:
+    token, by = check.token, f"by {check.kind} {check.pid}"
+    if check.status not in (ACCEPTED, REFUSED):
+        return f"answered {check.status}, {by}"
+    if check.status == ACCEPTED and age(check) > check.bound:
+        after = (age(check) - check.bound) * 1000
+        return f"accepted {after:.1f} ms past the bound of {check.bound:g} s, {by}"
+    if check.status == REFUSED and (token.ending is None or check.answered < token.ending):
+        return f"refused while live, {by}, at {check.answered:.4f}"
+    return None
 
 
 def age(check: Check) -> float:
@@ -62,19 +82,10 @@ def age(check: Check) -> float:
     return 0.0 if ended is None else max(0.0, check.began - ended)
 
 
-def fault_of(check: Check, since: float, bound: float) -> str | None:
-    token = check.token
-    if check.status == ACCEPTED and since > bound:
-        return f"accepted {since * 1000:.1f} ms after {token.verb} had returned, by {check.by}"
-    if check.status == REFUSED and (token.ending is None or check.answered < token.ending):
-        return f"refused while live, by {check.by}, at {check.answered:.4f}"
-    return None
-
-
 def trace(check: Check, checks: Iterable[Check]) -> list[str]:
-    """What the same workers answered about this token; monotonic times."""
+    """What the same process answered about this token around then; monotonic times."""
     token = check.token
-    same = [each for each in checks if each.token is token and each.by == check.by]
+    same = [each for each in checks if each.token is token and each.pid == check.pid]
     nearest = sorted(same, key=lambda each: abs(each.began - check.began))[:8]
     return [
         f"  {token.subject} {token.session_id}: {token.verb} {token.ending} to {token.ended}",
@@ -82,11 +93,13 @@ def trace(check: Check, checks: Iterable[Check]) -> list[str]:
     ]
 
 
-HEAD = ("fault", "checks", "cached", "asked", "503", "ended", "past", "latest", "wrong")
+HEAD = (
+    "fault", "checks", "cached", "asked", "503", "subscribed", "ended", "past", "latest ms",
+    "violations",
+)  # fmt: skip
 
 
 def table(rows: Sequence[Row]) -> str:
-    """``past`` counts the checks past the bound; ``latest`` is in milliseconds."""
     cells = [HEAD, *(_cells(row) for row in rows), _cells(total(rows))]
     widths = [max(len(row[column]) for row in cells) for column in range(len(HEAD))]
     return "\n".join(
@@ -104,13 +117,16 @@ def total(rows: Sequence[Row]) -> Row:
         whole.checks += row.checks
         whole.unavailable += row.unavailable
         whole.asked += row.asked
-        whole.late += row.late
+        whole.past += row.past
+        whole.subscribed += row.subscribed
         whole.ended += row.ended
         whole.violations += row.violations
     return whole
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    counts = (row.checks, row.cached, row.asked, row.unavailable, row.ended, row.late)
+    counts = (
+        row.checks, row.cached, row.asked, row.unavailable, row.subscribed, row.ended, row.past,
+    )  # fmt: skip
     latest, wrong = f"{row.latest * 1000:.1f}", f"{len(row.violations):,}"
     return (row.fault, *(f"{count:,}" for count in counts), latest, wrong)

@@ -14,16 +14,22 @@ from pathlib import Path
 
 from tests.servers import Server
 
+Queue = asyncio.Queue[tuple[float, bytes]]  # when it arrives, by the loop's clock
+
 UP, DOWN = "to the server", "to the worker"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Damage:
-    """What happens to the listeners' wires, or to ``everything``. ``delay`` is in seconds."""
+    """What happens to the listeners' wires, or to ``everything``. ``delay`` is in seconds.
+
+    One in ten answers on the other wires is ``late`` by so many seconds.
+    """
 
     loses: tuple[str, ...] = ()
     holds: bool = False
     delay: float = 0
+    late: float = 0
     refuses: bool = False
     everything: bool = False
 
@@ -40,14 +46,14 @@ class Wire:
 
 
 class Network:
-    """A proxy on a unix socket. ``asked`` counts MGETs, ``listeners`` SUBSCRIBEs.
+    """A proxy on a unix socket. ``asked`` counts MGETs, ``subscribed`` SUBSCRIBEs.
 
     Once bytes of a wire were lost, none follow them: TCP never shows a hole in a stream.
     """
 
     def __init__(self, server: Server) -> None:
         self.damage = Damage()
-        self.asked = self.listeners = 0
+        self.asked = self.subscribed = 0
         self._server = server
         self._folder = Path(tempfile.mkdtemp(prefix="fjr-"))
         self.url = f"unix://{self._folder / 's'}"
@@ -118,14 +124,37 @@ class Network:
     async def _pump(
         self, wire: Wire, to: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        under_way: Queue = asyncio.Queue()
+        delivery = asyncio.ensure_future(self._deliver(wire, to, under_way, writer))
+        try:
+            while True:
+                await self._held(wire)
+                data = await reader.read(1 << 16)
+                if to == UP:
+                    self._look(wire, data)
+                under_way.put_nowait((self._loop.time() + self._delay(wire, to), data))
+                if not data:
+                    await delivery
+                    return
+        finally:
+            delivery.cancel()
+
+    async def _deliver(
+        self, wire: Wire, to: str, under_way: Queue, writer: asyncio.StreamWriter
+    ) -> None:
         while True:
+            due, data = await under_way.get()
+            if due > self._loop.time():
+                await asyncio.sleep(due - self._loop.time())
             await self._held(wire)
-            data = await reader.read(1 << 16)
             if not data:
                 return
-            if to == UP:
-                self._look(wire, data)
-            if await self._passes(wire, to):
+            damage = self._damage_of(wire)
+            if damage.refuses:
+                wire.cut()
+            if to in damage.loses:
+                wire.lost.add(to)
+            if to not in wire.lost:
                 writer.write(data)
                 await writer.drain()
 
@@ -133,19 +162,12 @@ class Network:
         self.asked += data.count(b"\r\nMGET\r\n")
         if b"SUBSCRIBE" in data and not wire.listens:
             wire.listens = True
-            self.listeners += 1
+            self.subscribed += 1
 
-    async def _passes(self, wire: Wire, to: str) -> bool:
-        """Whether what is under way arrives; returns when it does."""
-        damage = self._damage_of(wire)
-        if damage.refuses:
-            wire.cut()
-        if to in damage.loses:
-            wire.lost.add(to)
-        if damage.delay:
-            await asyncio.sleep(random.random() * damage.delay)
-        await self._held(wire)
-        return to not in wire.lost
+    def _delay(self, wire: Wire, to: str) -> float:
+        if wire.listens or to == UP or random.random() > 0.1:
+            return self._damage_of(wire).delay
+        return self.damage.late
 
     async def _held(self, wire: Wire) -> None:
         while self._damage_of(wire).holds:

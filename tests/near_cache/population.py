@@ -64,29 +64,29 @@ class Population:
                 return
             self.live += (Token(subject, pair.session_id, pair.access),)
 
-    def end_some(self, askers: Sequence[Asker]) -> None:
-        """Call a verb, through a worker for one time in four."""
+    def end_some(self, askers: Sequence[Asker]) -> bool:
+        """Call a verb, through a worker for one time in four; answers if it was acknowledged."""
         if not self.live:
-            return
+            return True
         verb = self._random.choices(list(VERBS), list(VERBS.values()))[0]
         one = self._random.choice(self.live)
-        asker = self._random.choice(askers) if self._random.random() < 0.25 else None
+        asker = self._random.choice(askers) if askers and self._random.random() < 0.25 else None
         with self.ending(self._ended_by(verb, one), verb) as done:
             done.acknowledged = self._call(verb, one, asker)
         if verb == "block" or not done.acknowledged:
             self._retire(one.subject, known=done.acknowledged)
+        return done.acknowledged
 
     def ending(self, tokens: Sequence[Token], verb: str) -> Ending:
         return Ending(self, tokens, verb)
 
     def sample(self, size: int, chance: random.Random) -> list[Token]:
-        """Half of them live, half ended not long ago; unknown ones too."""
-        return [
-            chance.choice(some)
-            for some in (self.live, self.gone)
-            for _ in range(size // 2)
-            if some
-        ]
+        """Three of four are live; the others ended not long ago, or nobody knows."""
+        gone, live = self.gone, self.live
+        some = [chance.choice(gone) for _ in range(size // 4) if gone]
+        some += [chance.choice(live) for _ in range(size - size // 4) if live]
+        chance.shuffle(some)
+        return some
 
     def move(self, tokens: Sequence[Token]) -> None:
         """Take them off the live ones, and forget those that ended long ago."""

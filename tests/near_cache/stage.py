@@ -11,17 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
-from flask_jwt_revoke import Authority, Config, Outage
+from flask_jwt_revoke import Authority, Config
 from tests.conftest import SECRET
 from tests.servers import BINARIES, Server
 
-from .judge import Check, Row, judge
+from .judge import UNAVAILABLE, Check, Row, judge
 from .network import Network
 from .population import Population
 from .workers import KINDS, Asker, Workers
 
 DURABLE = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
-BATCH, SINGLES = 50, 5
+BATCH = 60
+#: Requests of one token each, after each batch.
+PATHS = ("/near", "/near", "/strict")
 #: Checkers of each kind of worker: enough to keep two processes of it busy.
 CHECKERS = ("sync", "gthread", "gthread", "gevent")
 
@@ -48,7 +50,7 @@ class Plan:
             "JWT_REVOKE_REDIS_URL": url,
             "JWT_REVOKE_STRATEGY": self.strategy,
             "JWT_REVOKE_ACCESS_LIFETIME": 7 * 24 * 60 * 60,
-            "JWT_REVOKE_TIMEOUT": 0.1,
+            "JWT_REVOKE_TIMEOUT": 0.2,
         } | (near if self.near and not self.lie else {})
 
 
@@ -59,6 +61,8 @@ class Stage:
         self.plan = plan
         self.random = random.Random(plan.seed)
         self.story: list[str] = []
+        # The revoker must not wait for a worker that is stopped.
+        self.any_stopped = False
         self.server = stack.enter_context(closing(Server(BINARIES[plan.server], *DURABLE)))
         self.network = stack.enter_context(closing(Network(self.server)))
         lie = f"{plan.lie} {plan.staleness}" if plan.lie else None
@@ -73,7 +77,7 @@ class Stage:
         own.pop("JWT_REVOKE_NEAR_CACHE_STALENESS", None)
         authority = stack.enter_context(closing(Authority(Config.from_mapping(own))))
         self.population = Population(
-            authority, subjects=60, tokens=200, memory=4 * plan.staleness, seed=plan.seed
+            authority, subjects=40, tokens=80, memory=4 * plan.staleness, seed=plan.seed
         )
         self.population.fill()
 
@@ -88,18 +92,18 @@ class Stage:
         """Check and revoke while the fault happens, until there were enough checks."""
         row = Row(name)
         asked, ended = self.network.asked, self.population.ended
-        listeners = self.network.listeners
+        subscribed = self.network.subscribed
         self.story.clear()
         with self._working() as found:
-            while not found or len(found) < wanted:
+            while sum(check.status != UNAVAILABLE for check in found) < wanted:
                 self.note(name)
                 fault(self)
                 self.note("mended")
                 self.wait(2)
         row.asked = self.network.asked - asked
         row.ended = self.population.ended - ended
-        row.reconnects = self.network.listeners - listeners
-        judge(row, found, self.plan.bound, self.story)
+        row.subscribed = self.network.subscribed - subscribed
+        judge(row, found, self.story)
         return row
 
     @contextlib.contextmanager
@@ -118,9 +122,11 @@ class Stage:
 
     def _revoke(self, stop: threading.Event) -> None:
         askers = [Asker(each) for each in self.workers.values()]
-        while not stop.wait(self.random.expovariate(100)):
+        acknowledged = True
+        # In an outage a few attempts are enough: each makes what it meant to end unknown.
+        while not stop.wait(self.random.expovariate(50 if acknowledged else 20)):
             with self.population.lock:
-                self.population.end_some(askers)
+                acknowledged = self.population.end_some([] if self.any_stopped else askers)
                 self.population.fill()
         for asker in askers:
             asker.close()
@@ -136,17 +142,18 @@ class Stage:
     def _check_many(self, asker: Asker, found: list[Check], chance: random.Random) -> None:
         tokens = self.population.sample(BATCH, chance)
         answer = asker.ask("POST", "/checks", json_of=[token.text for token in tokens]).json()
-        by = f"{asker.workers.kind} {answer['pid']} in a batch"
+        by = (self.plan.bound, asker.workers.kind, answer["pid"])
         found += [
-            Check(token, *times_and_status, by)
+            Check(token, *times_and_status, *by)
             for token, times_and_status in zip(tokens, answer["answers"], strict=False)
         ]
 
     def _check_each(self, asker: Asker, found: list[Check], chance: random.Random) -> None:
-        for token in self.population.sample(SINGLES + 1, chance):
-            answer = asker.ask("GET", "/one", token=token.text)
-            by = f"{asker.workers.kind} {answer.pid} alone"
-            found.append(Check(token, answer.began, answer.ended, answer.status, by))
+        for path, token in zip(PATHS, self.population.sample(4, chance), strict=False):
+            answer = asker.ask("GET", path, token=token.text)
+            bound = 0.0 if path == "/strict" else self.plan.bound
+            by = (bound, asker.workers.kind, answer.pid)
+            found.append(Check(token, answer.began, answer.ended, answer.status, *by))
 
 
 @contextlib.contextmanager

@@ -44,9 +44,7 @@ class Workers:
             "--keep-alive=60", "--no-control-socket", "tests.near_cache.app:create_app()",
         ]  # fmt: skip
         with (self._folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                command, env=environ, cwd=ROOT, stdout=log, stderr=log
-            )
+            self._process = subprocess.Popen(command, env=environ, cwd=ROOT, stdout=log, stderr=log)
 
     def wait(self) -> None:
         """:raises RuntimeError: it does not serve."""
@@ -61,7 +59,7 @@ class Workers:
     def pid(self) -> int:
         """The process that answers this request; not always the same one."""
         with contextlib.closing(Asker(self)) as asker:
-            return asker.ask("GET", "/pid").json()["pid"]
+            return asker.ask("GET", "/pid").pid
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[int]:
@@ -91,10 +89,14 @@ class Answer:
         self.body = answer.read()
         self.ended = time.monotonic()
         self.status = answer.status
-        self.pid = answer.headers.get("Pid", "")
 
     def json(self) -> Any:
         return json.loads(self.body)
+
+    @property
+    def pid(self) -> int:
+        """The process that answered; 0 where it refused, which names none."""
+        return self.json()["pid"] if self.status == 200 else 0
 
 
 class Asker(http.client.HTTPConnection):
