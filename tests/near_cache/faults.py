@@ -61,6 +61,16 @@ def too_slow(stage: Stage) -> None:
         stage.wait(6)
 
 
+def slow_then_deaf(stage: Stage) -> None:
+    """A late PONG is the last that is heard."""
+    for _ in range(2):
+        with stage.network.damaged(Damage(delay=0.8 * stage.plan.staleness)):
+            stage.wait(2)
+            stage.network.damage = Damage(loses=(DOWN,))
+            stage.wait(2)
+        stage.wait(0.5)
+
+
 def late_answers(stage: Stage) -> None:
     with stage.network.damaged(Damage(late=0.5 * stage.plan.staleness)):
         stage.wait(4)
@@ -149,6 +159,7 @@ FAULTS: dict[str, Callable[[Stage], None]] = {
     "listener stalled": stalled,
     "listener slow": slow,
     "listener too slow": too_slow,
+    "listener slow, then half-open": slow_then_deaf,
     "answers late": late_answers,
     "listener half-open, answers late": half_open_with_late_answers,
     "everything cut": all_cut,

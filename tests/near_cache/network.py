@@ -21,9 +21,10 @@ UP, DOWN = "to the server", "to the worker"
 
 @dataclass(frozen=True, kw_only=True)
 class Damage:
-    """What happens to the listeners' wires, or to ``everything``. ``delay`` is in seconds.
+    """What happens to the listeners' wires, or to ``everything``.
 
-    One in ten answers on the other wires is ``late`` by so many seconds.
+    What the server says comes ``delay`` seconds later, and one in twenty of its answers on
+    the other wires comes ``late`` by so many seconds.
     """
 
     loses: tuple[str, ...] = ()
@@ -165,9 +166,11 @@ class Network:
             self.subscribed += 1
 
     def _delay(self, wire: Wire, to: str) -> float:
-        if wire.listens or to == UP or random.random() > 0.1:
-            return self._damage_of(wire).delay
-        return self.damage.late
+        if to == UP:
+            return 0
+        if wire.listens or self.damage.everything:
+            return self.damage.delay
+        return self.damage.late if random.random() < 0.05 else 0
 
     async def _held(self, wire: Wire) -> None:
         while self._damage_of(wire).holds:

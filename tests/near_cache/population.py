@@ -38,10 +38,10 @@ class Token:
 
 
 class Population:
-    """Live tokens, and those that ended in the last ``memory`` seconds, as checkers see them."""
+    """Live tokens, and those that ended a few times the ``bound`` (seconds) ago or less."""
 
     def __init__(
-        self, authority: Authority, *, subjects: int, tokens: int, memory: float, seed: int
+        self, authority: Authority, *, subjects: int, tokens: int, bound: float, seed: int
     ) -> None:
         self.live: tuple[Token, ...] = ()
         self.gone: tuple[Token, ...] = ()
@@ -52,7 +52,7 @@ class Population:
         self._numbers = count()
         self._subjects = [self._name() for _ in range(subjects)]
         self._tokens = tokens
-        self._memory = memory
+        self._bound = bound
 
     def fill(self) -> None:
         """Sign in until there are enough live tokens again."""
@@ -81,16 +81,21 @@ class Population:
         return Ending(self, tokens, verb)
 
     def sample(self, size: int, chance: random.Random) -> list[Token]:
-        """Three of four are live; the others ended not long ago, or nobody knows."""
-        gone, live = self.gone, self.live
-        some = [chance.choice(gone) for _ in range(size // 4) if gone]
-        some += [chance.choice(live) for _ in range(size - size // 4) if live]
+        """Three of four are live. Of the others most ended about the bound ago."""
+        gone, live, now = self.gone, self.live, time.monotonic()
+        crossing = [
+            token for token in gone if 0.8 < (now - (token.ending or now)) / self._bound < 2.5
+        ]
+        few = size // 12
+        some = [chance.choice(crossing) for _ in range(2 * few) if crossing]
+        some += [chance.choice(gone) for _ in range(few) if gone]
+        some += [chance.choice(live) for _ in range(size - 3 * few) if live]
         chance.shuffle(some)
         return some
 
     def move(self, tokens: Sequence[Token]) -> None:
         """Take them off the live ones, and forget those that ended long ago."""
-        since = time.monotonic() - self._memory
+        since = time.monotonic() - 4 * self._bound
         recent = (token for token in self.gone if (token.ending or 0) > since)
         self.gone = (*recent, *tokens)
         self.live = tuple(token for token in self.live if token not in set(tokens))

@@ -24,8 +24,8 @@ DURABLE = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
 BATCH = 60
 #: Requests of one token each, after each batch.
 PATHS = ("/near", "/near", "/strict")
-#: Checkers of each kind of worker: enough to keep two processes of it busy.
-CHECKERS = ("sync", "gthread", "gthread", "gevent")
+#: As many checkers of each kind as it has threads, so that requests of a process overlap.
+CHECKERS = ("sync", *["gthread"] * 4, *["gevent"] * 3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class Stage:
         own.pop("JWT_REVOKE_NEAR_CACHE_STALENESS", None)
         authority = stack.enter_context(closing(Authority(Config.from_mapping(own))))
         self.population = Population(
-            authority, subjects=40, tokens=80, memory=4 * plan.staleness, seed=plan.seed
+            authority, subjects=40, tokens=80, bound=plan.staleness, seed=plan.seed
         )
         self.population.fill()
 
@@ -135,9 +135,8 @@ class Stage:
         chance = random.Random(self.random.random())
         with closing(Asker(self.workers[kind])) as asker:
             while not stop.is_set():
-                with contextlib.suppress(OSError):
-                    self._check_many(asker, found, chance)
-                    self._check_each(asker, found, chance)
+                self._check_many(asker, found, chance)
+                self._check_each(asker, found, chance)
 
     def _check_many(self, asker: Asker, found: list[Check], chance: random.Random) -> None:
         tokens = self.population.sample(BATCH, chance)
@@ -149,7 +148,7 @@ class Stage:
         ]
 
     def _check_each(self, asker: Asker, found: list[Check], chance: random.Random) -> None:
-        for path, token in zip(PATHS, self.population.sample(4, chance), strict=False):
+        for path, token in zip(PATHS, self.population.sample(12, chance), strict=False):
             answer = asker.ask("GET", path, token=token.text)
             bound = 0.0 if path == "/strict" else self.plan.bound
             by = (bound, asker.workers.kind, answer.pid)

@@ -1,0 +1,71 @@
+"""Promise 10, held against real workers and a real server while both are broken on purpose.
+
+``python -m tests.near_cache`` prints the same as a table, for as many checks as you like.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from .faults import FAULTS
+from .judge import Row, table, total
+from .stage import Plan, Stage, staged
+
+CHECKS = 100_000
+STALENESS = 0.3
+
+#: After these no listener's connection is the one that it was.
+ENDS_CONNECTIONS = (
+    "listener cut", "listener half-open", "everything cut", "output buffer overflowed",
+    "CLIENT KILL", "Redis restarted",
+)  # fmt: skip
+
+
+def run(stage: Stage, *names: str, checks: int) -> list[Row]:
+    rows = [stage.run(name, FAULTS[name], checks // len(names)) for name in names]
+    sys.stdout.write(table(rows) + "\n")
+    return rows
+
+
+@pytest.mark.timeout(400)
+def test_promise_10_no_acceptance_past_the_bound_under_any_fault() -> None:
+    names = [*FAULTS, "none"]
+    with staged(Plan(staleness=STALENESS)) as stage:
+        rows = run(stage, *names, checks=CHECKS)
+    assert total(rows).violations == []
+    assert total(rows).checks >= CHECKS
+    # A cache that is never used, before or after the faults, would prove nothing.
+    assert all(row.cached > row.checks / 4 for row in (rows[0], rows[-1]))
+    assert all(row.past > 100 and row.ended > 0 for row in rows)
+    assert all(row.subscribed > 0 for row in rows if row.fault in ENDS_CONNECTIONS)
+
+
+def test_promise_1_without_a_near_cache_the_bound_is_zero() -> None:
+    with staged(Plan(staleness=STALENESS, near=False)) as stage:
+        rows = run(stage, "none", "everything cut", "Redis restarted", checks=3_000)
+    assert total(rows).violations == []
+    assert total(rows).cached < total(rows).checks / 100
+
+
+@pytest.mark.parametrize(
+    ("lie", "fault"),
+    [
+        ("hoarder", "none"),
+        ("truster", "listener half-open, from Redis"),
+        ("late", "listener too slow"),
+    ],
+)
+def test_the_harness_catches_a_liar(lie: str, fault: str) -> None:
+    with staged(Plan(staleness=STALENESS, lie=lie)) as stage:
+        *before, caught = run(stage, *dict.fromkeys(("none", fault)), checks=2_000)
+    assert any("past the bound" in each for each in caught.violations)
+    # Two of the lies show under their fault alone.
+    assert all(row.violations == [] for row in before)
+
+
+def test_the_harness_catches_a_false_refusal() -> None:
+    with staged(Plan(staleness=STALENESS, lie="refuser")) as stage:
+        (row,) = run(stage, "none", checks=6_000)
+    assert any("refused while live" in each for each in row.violations)
