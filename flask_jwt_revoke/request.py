@@ -57,7 +57,7 @@ def authority() -> Authority:
 
 
 def current_claims() -> Claims | None:
-    return _request().__dict__.get(_CLAIMS) if has_request_context() else None
+    return getattr(_request(), _CLAIMS, None) if has_request_context() else None
 
 
 #: The verified claims of this request's token; falsy where it has none.
@@ -78,28 +78,28 @@ def guard(app: Flask, door: Authority) -> Callable[[], None]:
         rule: Rule = getattr(view, _RULE, None) or _rule_of(here, endpoint, view, config)
         if rule.exempt:
             return
-        found = here.__dict__
         token = find_token(here, rule.type, config)
         if token is not None:
-            if _BY_COOKIE in found:
+            if hasattr(here, _BY_COOKIE):
                 guard_cookie(here, token, door)
-            found[_CLAIMS] = check(
+            claims = check(
                 token,
                 type=rule.type,
                 fresh=rule.fresh,
                 allow_expired=rule.allow_expired,
                 strict=rule.strict,
             )
+            setattr(here, _CLAIMS, claims)
         elif rule.required:
             raise MissingToken()
-        found[_HELD] = rule
+        setattr(here, _HELD, rule)
 
     return check_request
 
 
 def is_held(rule: Rule) -> bool:
     """Whether the hook held this request to the rule."""
-    return _request().__dict__.get(_HELD) is rule
+    return getattr(_request(), _HELD, None) is rule
 
 
 def enforce(rule: Rule) -> None:
@@ -132,7 +132,7 @@ def find_token(here: Request, type: TokenType, config: Config) -> str | None:
     name = config.refresh_cookie if type == "refresh" else config.access_cookie
     token = here.cookies.get(name)
     if token is not None:
-        here.__dict__[_BY_COOKIE] = True
+        setattr(here, _BY_COOKIE, True)
     return token
 
 
@@ -141,13 +141,13 @@ def guard_cookie(here: Request, token: str, door: Authority) -> None:
 
     :raises TokenRefused: the token does not verify, or WrongCSRF.
     """
-    if _BY_COOKIE in here.__dict__:
+    if hasattr(here, _BY_COOKIE):
         check_csrf(here, door.tokens.verify(token, door.clock(), allow_expired=True), door)
 
 
 def came_by_cookie() -> bool:
     """Whether this request's token was found in a cookie."""
-    return _BY_COOKIE in _request().__dict__
+    return hasattr(_request(), _BY_COOKIE)
 
 
 def rate_limit_key() -> str:
