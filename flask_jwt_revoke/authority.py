@@ -20,13 +20,13 @@ from .errors import (
 )
 from .inquiry import Inquiry
 from .ledger import Choose, Ledger, of_device, only, other_than
-from .models import Claims, Session, TokenPair, TokenType, Verdict
+from .models import Claims, OnOutage, Session, TokenPair, TokenType, Verdict
 from .near_cache import near_cache
 from .pairs import mint
 from .rotation import Ended, Exchange, Rotation
 from .seen import Known
 from .sessions import LastSeen, SessionRules, check_device_id, check_text
-from .store import Client, Command, Keys, Store, connector, mark
+from .store import Breaker, Client, Command, Keys, Store, connector, mark
 from .strategies import NAMED, Strategy
 from .tokens import Tokens, check_id, new_id
 
@@ -65,17 +65,22 @@ class Authority:
             self.keys,
             leeway=config.leeway,
             timeout=config.timeout,
+            breaker=Breaker(config.breaker_failures, config.breaker_pause),
             owned=redis is None,
         )
         strategy = NAMED.get(config.strategy) if isinstance(config.strategy, str) else None
         self._strategy: Strategy = strategy or config.strategy
         self._near = near_cache(config, connect)
+        self._tell = signals.Teller(sender if sender is not None else self)
         self._ledger = Ledger(
-            config, self.store, self._strategy, self._near.end if self._near else _no_one
+            config,
+            self.store,
+            self._strategy,
+            self._tell,
+            self._near.end if self._near else _no_one,
         )
         self._rules = SessionRules(config)
         self._last_seen = LastSeen()
-        self._tell = signals.Teller(sender if sender is not None else self)
 
     # Signing in
 
@@ -149,12 +154,13 @@ class Authority:
         fresh: bool = False,
         allow_expired: bool = False,
         strict: bool = False,
+        on_outage: OnOutage | None = None,
     ) -> Claims:
         """Judge a presented token, in one round trip to Redis or, unless ``strict``, by a
         verdict on the same token that ``NEAR_CACHE_STALENESS`` allows to be reused.
 
         :raises TokenRefused: the subclass and its ``reason`` say why.
-        :raises Outage: Redis could not be asked, and ``ON_OUTAGE`` is deny.
+        :raises Outage: Redis could not be asked, and ``on_outage``, else ``ON_OUTAGE``, is deny.
         """
         now = self.clock()
         try:
@@ -168,7 +174,7 @@ class Authority:
             if verdict is not None and not strict and verdict.holds():
                 return claims
             if type in self.config.checked_types:
-                self._check_live(known, claims, now)
+                self._check_live(known, claims, now, on_outage)
                 self._check_unexpired(known, allow_expired)
         except TokenRefused as refused:
             self._refused(refused, now)
@@ -312,14 +318,16 @@ class Authority:
             self._near.close()
         self.store.close()
 
-    def _check_live(self, known: Known, claims: Claims, now: float) -> None:
+    def _check_live(
+        self, known: Known, claims: Claims, now: float, on_outage: OnOutage | None
+    ) -> None:
         near = None
         if self._near is not None and claims.type == "access":
             near = self._near.begin(claims.subject)
         try:
             verdict = self._judged(known, claims, now)
         except Outage as outage:
-            self._on_outage(claims, outage)
+            self._on_outage(claims, outage, on_outage)
             return
         if verdict.live:
             known.verdict = near
@@ -351,13 +359,13 @@ class Authority:
         end = 0 if idle is None else idle + self.config.leeway
         return self.store.touch(subject, sid, now, LastSeen.INTERVAL, end)
 
-    def _on_outage(self, claims: Claims, outage: Outage) -> None:
+    def _on_outage(self, claims: Claims, outage: Outage, asked_for: OnOutage | None) -> None:
         """The one place that decides what an outage means for a check."""
-        answer = self.config.on_outage
+        answer = asked_for or self.config.on_outage_of(claims.type)
         self._tell.of_token(signals.outage, self.clock(), answer, claims)
         if answer == "deny":
             raise outage
-        log.warning("Redis cannot be asked; token %r was accepted unchecked", claims.id)
+        log.debug("accepted %r unchecked", claims.id)
 
     def _tell_rotated(self, now: float, exchange: Exchange) -> None:
         self._tell.of_token(

@@ -18,6 +18,7 @@ SCHEMES = (
     "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster",
 )  # fmt: skip
 STRATEGIES = ("blacklist", "allowlist", "version")
+TYPES = ("access", "refresh")
 ALGORITHMS = ("HS256", "HS384", "HS512", "RS256", "ES256", "EdDSA")
 
 _DAY = 24 * 3600
@@ -130,6 +131,21 @@ def _some_of(*words: str) -> Parse[tuple[str, ...]]:
     return parse
 
 
+def _by_type(*words: str) -> Parse[Any]:
+    """One word for all token types, or a mapping that names each."""
+    parse = _choice(*words)
+
+    def parsed(value: Any) -> Any:
+        if isinstance(value, str):
+            return parse(value)
+        if not isinstance(value, Mapping) or set(value) != set(TYPES):
+            takes = f"one of {', '.join(words)}, or a mapping of {' and '.join(TYPES)} to one each"
+            raise _Rejected(takes, repr(value))
+        return MappingProxyType({type: parse(word) for type, word in value.items()})
+
+    return parsed
+
+
 def _strategy(value: Any) -> Any:
     verbs = ("on_issue", "on_revoke", "on_logout", "on_logout_everywhere", "question", "is_live")
     if value in STRATEGIES or (
@@ -200,7 +216,7 @@ class Config:
         "How revocations are kept: blacklist, allowlist, version, or an object of your own.",
     )  # fmt: skip
     checked_types: tuple[str, ...] = _setting(
-        ("access", "refresh"), _some_of("access", "refresh"),
+        TYPES, _some_of(*TYPES),
         "Token types that are looked up; with ('refresh',) an access token ends by expiring.",
     )  # fmt: skip
     refresh_grace: float = _setting(
@@ -258,16 +274,24 @@ class Config:
     require_everywhere: bool = _setting(
         False, _boolean, "Require an access token on each view that is not exempt."
     )
-    on_outage: str = _setting(
-        "deny", _choice("deny", "allow"),
-        "Without Redis: refuse with 503, or accept what is signed and unexpired.",
+    on_outage: Any = _setting(  # noqa: RUF009 - a string, or a mapping
+        "deny", _by_type("deny", "allow"),
+        "Without Redis: refuse with 503, or accept what is signed and unexpired. One word, or a"
+        " mapping with one for each token type.",
     )  # fmt: skip
     on_lost_data: str = _setting(
         "deny", _choice("deny", "allow"),
         "When Redis lost a subject's version: ask for a new sign-in, or accept.",
     )  # fmt: skip
     timeout: float = _setting(
-        0.25, _seconds(0, 60, above=True), "Connect and read time-out of one Redis call."
+        0.25, _seconds(0, 60, above=True),
+        "What a check may wait for Redis, connecting included; in a write, for each step of it.",
+    )  # fmt: skip
+    breaker_failures: int = _setting(
+        3, _count, "After so many failures in a row, Redis is not asked for a while."
+    )
+    breaker_pause: float = _setting(
+        1, _seconds(0.01, 3600), "How often one request then tries whether it answers again."
     )
     near_cache_staleness: float | None = _setting(
         None, _optional(_seconds(0.1, 30)),
@@ -293,6 +317,11 @@ class Config:
         config = cls(**values)
         config._check_together()
         return config
+
+    def on_outage_of(self, type: str) -> str:
+        """What ``ON_OUTAGE`` says of a token type: deny or allow."""
+        answer = self.on_outage if isinstance(self.on_outage, str) else self.on_outage[type]
+        return str(answer)
 
     @property
     def longest_lifetime(self) -> float:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast, overload
 
 from flask import current_app
 
-from .models import TokenType
+from .models import OnOutage, TokenType
 from .request import EXEMPT, OPTIONAL, Rule, enforce, is_held, mark
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -19,7 +19,12 @@ View = TypeVar("View", bound=Callable[..., Any])
 def required(view: View) -> View: ...
 @overload
 def required(
-    *, type: TokenType = ..., fresh: bool = ..., allow_expired: bool = ..., strict: bool = ...
+    *,
+    type: TokenType = ...,
+    fresh: bool = ...,
+    allow_expired: bool = ...,
+    strict: bool = ...,
+    on_outage: OnOutage | None = ...,
 ) -> Callable[[View], View]: ...
 def required(
     view: View | None = None,
@@ -28,15 +33,21 @@ def required(
     fresh: bool = False,
     allow_expired: bool = False,
     strict: bool = False,
+    on_outage: OnOutage | None = None,
 ) -> View | Callable[[View], View]:
     """Answer 401 without a live token.
 
     ``fresh`` asks for a token from a sign-in, ``type="refresh"`` for a refresh token, and
     ``allow_expired`` accepts one that has expired, as a log-out view does; the entry of one
     that was revoked by itself has gone with it by then, the entry of its session has not.
-    ``strict`` asks Redis even where ``NEAR_CACHE_STALENESS`` lets verdicts be reused.
+    ``strict`` asks Redis even where ``NEAR_CACHE_STALENESS`` lets verdicts be reused,
+    and ``on_outage`` stands before ``ON_OUTAGE``.
     """
-    rule = Rule(type=type, fresh=fresh, allow_expired=allow_expired, strict=strict)
+    if on_outage not in (None, "deny", "allow"):
+        raise ValueError(f"on_outage takes deny or allow, got {on_outage!r}")
+    rule = Rule(
+        type=type, fresh=fresh, allow_expired=allow_expired, strict=strict, on_outage=on_outage
+    )
     return _guarded(rule) if view is None else _guarded(rule)(view)
 
 

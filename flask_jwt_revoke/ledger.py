@@ -8,11 +8,12 @@ from functools import partial
 from typing import TypeVar
 
 from .config import Config
-from .errors import RevokedToken, SubjectBlocked
+from .errors import Outage, RevokedToken, SubjectBlocked
 from .models import Claims, Session, Verdict
 from .pairs import Pair
 from .rotation import Ended, Exchange, Rotation
 from .sessions import SessionRules, dump, load
+from .signals import Teller, outage
 from .store import Pairs, Reply, Store, Transaction, mark, pairs
 from .strategies import Strategy, shared_question, shared_verdict
 
@@ -33,6 +34,7 @@ class Ledger:
     config: Config
     store: Store
     strategy: Strategy
+    tell: Teller
     forget: Callable[[str], None]
 
     def sign_in(self, pair: Pair, session: Session, now: float) -> tuple[int, list[Session]]:
@@ -295,6 +297,9 @@ class Ledger:
     ) -> T:
         try:
             return self.store.transact(subject, now, write, watch=watch)
+        except Outage:
+            self.tell.of(outage, at=now, reason="write", subject=subject)
+            raise
         finally:
             self.forget(subject)
 

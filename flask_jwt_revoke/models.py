@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 TokenType = Literal["access", "refresh"]
+OnOutage = Literal["deny", "allow"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

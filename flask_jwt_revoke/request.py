@@ -13,7 +13,7 @@ from .authority import Authority
 from .config import Config
 from .cookies import check_csrf
 from .errors import BadRequest, JWTRevokeError, MissingToken, NotFresh, WrongType
-from .models import Claims, TokenType
+from .models import Claims, OnOutage, TokenType
 
 EXTENSION = "jwt_revoke"
 # Names in the request object, which no other app is given as it is given the environ.
@@ -35,6 +35,7 @@ class Rule:
     fresh: bool = False
     allow_expired: bool = False
     strict: bool = False
+    on_outage: OnOutage | None = None
     exempt: bool = False
 
 
@@ -88,6 +89,7 @@ def guard(app: Flask, door: Authority) -> Callable[[], None]:
                 fresh=rule.fresh,
                 allow_expired=rule.allow_expired,
                 strict=rule.strict,
+                on_outage=rule.on_outage,
             )
             setattr(here, _CLAIMS, claims)
         elif rule.required:
@@ -114,10 +116,17 @@ def enforce(rule: Rule) -> None:
         raise WrongType(f"A token of type {rule.type} is required.")
     if rule.fresh and not claims.fresh:
         raise NotFresh()
-    if rule.strict:
+    if rule.strict or rule.on_outage == "deny":
+        # The hook may have reused a verdict, or accepted the token unchecked.
         door = authority()
         token = find_token(here, rule.type, door.config)
-        door.check(token or "", type=rule.type, allow_expired=rule.allow_expired, strict=True)
+        door.check(
+            token or "",
+            type=rule.type,
+            allow_expired=rule.allow_expired,
+            strict=rule.strict,
+            on_outage=rule.on_outage,
+        )
 
 
 def find_token(here: Request, type: TokenType, config: Config) -> str | None:

@@ -28,7 +28,7 @@ reuse_detected = _namespace.signal("reuse-detected")
 logged_out_everywhere = _namespace.signal("logged-out-everywhere")
 #: A subject was blocked.
 subject_blocked = _namespace.signal("subject-blocked")
-#: A check could not ask Redis; ``event.reason`` is the configured answer, allow or deny.
+#: Redis could not be asked; ``event.reason`` is what a check answered, allow or deny, or "write".
 outage = _namespace.signal("outage")
 
 

@@ -173,7 +173,8 @@ class Proxy:
     ``round_trips`` is how often a client spoke after it had been answered. ``cut_after`` is
     how many more bytes of clients go through before their wire is cut. Once a client has said
     ``mute_at``, the server still hears it, but this client hears nothing any more; with
-    ``mute_all`` no client does, for as long as ``muted``.
+    ``mute_all`` no client does, for as long as ``muted``. ``drip`` (seconds) passes between
+    two bytes of an answer.
     """
 
     def __init__(self, server: Server) -> None:
@@ -184,6 +185,7 @@ class Proxy:
         self.cut_after: int | None = None
         self.mute_at: bytes | None = None
         self.mute_all = self.muted = False
+        self.drip = 0.0
         self._server = server
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.folder / "s"))
@@ -218,13 +220,19 @@ class Proxy:
                     if end is server:
                         waiting = False
                         if not (muted or self.muted):
-                            client.sendall(data)
+                            self._answer(data, client)
                         continue
                     self.round_trips += not waiting
                     waiting = True
                     muted = muted or (self.mute_at is not None and self.mute_at in data)
                     self.muted = self.muted or (muted and self.mute_all)
                     self._forward(data, server)
+
+    def _answer(self, data: bytes, client: socket.socket) -> None:
+        step = 1 if self.drip else len(data)
+        for start in range(0, len(data), step):
+            client.sendall(data[start : start + step])
+            time.sleep(self.drip)
 
     def _forward(self, data: bytes, server: socket.socket) -> None:
         """:raises OSError: the wire is cut here."""

@@ -1,3 +1,4 @@
+from .breaker import Breaker
 from .client import Client, connector
 from .feed import Feed, Subscription, steady
 from .keys import Keys, mark
@@ -7,6 +8,7 @@ from .replies import Pairs, pairs, text
 from .transaction import Reply, Transaction
 
 __all__ = [
+    "Breaker",
     "Client",
     "Command",
     "Feed",

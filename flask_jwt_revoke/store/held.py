@@ -7,6 +7,7 @@ caller ever reads another one's reply.
 from __future__ import annotations
 
 import os
+import weakref
 from collections import deque
 from typing import Any
 
@@ -17,7 +18,7 @@ from .wire import Wire
 
 
 class Held:
-    """Asks over its own free list of a pool's connections. Safe for threads, greenlets, fork.
+    """A free list of connections like a pool's. Safe for threads, greenlets and fork.
 
     ``timeout`` is in seconds.
     """
@@ -25,20 +26,27 @@ class Held:
     def __init__(self, pool: redis.ConnectionPool, timeout: float) -> None:
         self._pool = pool
         self._timeout = timeout
+        self._start()
+
+    def _start(self) -> None:
         self._free: deque[Wire] = deque()
         self._pid = os.getpid()
+        weakref.finalize(self, _close, self._free)
 
-    def ask(self, question: Question) -> list[Any]:
+    def ask(self, question: Question, until: float) -> list[Any]:
         """Send all, then read each reply; an error reply stands in its place.
 
         :raises redis.RedisError: the connection failed, and is closed.
         """
         wire = None
         try:
-            wire = self._checked_out()
-            answers = wire.ask(question.packed, len(question.commands))
+            wire = self._checked_out(until)
+            answers = wire.ask(question.packed, len(question.commands), until)
         except BaseException as error:
-            self._abandon(wire)
+            if wire is not None:
+                wire.close()
+            # The server may have gone, and with it what waits here.
+            self.close()
             if isinstance(error, TimeoutError):
                 raise redis.TimeoutError("the server did not answer in time") from error
             if isinstance(error, OSError):
@@ -48,29 +56,21 @@ class Held:
         return answers
 
     def close(self) -> None:
-        while self._free:
-            try:
-                self._give_back(self._free.pop())
-            except IndexError:
-                return
+        _close(self._free)
 
-    def _abandon(self, wire: Wire | None) -> None:
-        if wire is not None:
-            self._give_back(wire)
-        # The server may have gone, and with it what waits here; and one that was
-        # interrupted while it connected would be half-built for ever.
-        self.close()
-        self._pool.disconnect(inuse_connections=False)
-
-    def _give_back(self, wire: Wire) -> None:
-        wire.connection.disconnect()
-        self._pool.release(wire.connection)
-
-    def _checked_out(self) -> Wire:
+    def _checked_out(self, until: float) -> Wire:
         if self._pid != os.getpid():
             # A child must not speak on its parent's sockets.
-            self._free, self._pid = deque(), os.getpid()
+            self._start()
         try:
             return self._free.pop()
         except IndexError:
-            return Wire(self._pool.get_connection(), self._timeout)
+            return Wire(self._pool, self._timeout, until)
+
+
+def _close(wires: deque[Wire]) -> None:
+    while wires:
+        try:
+            wires.pop().close()
+        except IndexError:  # another thread was quicker
+            return

@@ -15,6 +15,7 @@ import redis
 from redis.exceptions import AskError, MovedError, RedisClusterException
 
 from ..errors import Outage
+from .breaker import Breaker
 from .client import Client
 from .held import Held
 from .interrupted import Interruptible, abandon
@@ -58,9 +59,11 @@ class Store:
         *,
         leeway: float,
         timeout: float,
+        breaker: Breaker,
         owned: bool = True,
     ) -> None:
         self.keys = keys
+        self.breaker = breaker
         self._connect = connect
         self._owned = owned
         self._leeway = leeway
@@ -99,17 +102,26 @@ class Store:
             made.close()
 
     def read(self, question: Question) -> list[Any]:
-        """Ask in one round trip. A dropped connection is tried once more, a time-out is not."""
-        started = time.monotonic()
+        """Ask in one round trip. A dropped connection is tried once more, a time-out is not.
+
+        Connecting included, it takes no longer than the time-out. (A client that moves its
+        connections itself, or was handed in, takes its own time for each step.)
+
+        :raises Outage: there was no answer, or the breaker is open.
+        """
+        self.breaker.admit()
+        until = time.monotonic() + self._timeout
         try:
-            return self._answers(question)
-        except redis.ConnectionError as error:
-            if time.monotonic() - started >= self._timeout:
-                raise _logged(error) from error
+            try:
+                answers = self._answers(question, until)
+            except redis.ConnectionError:
+                if time.monotonic() >= until:
+                    raise
+                answers = self._answers(question, until)
         except _FAILURES as error:
-            raise _logged(error) from error
-        with _outage():
-            return self._answers(question)
+            raise self._outage(error) from error
+        self.breaker.succeeded()
+        return answers
 
     def touch(self, subject: str, sid: str, now: float, interval: float, idle: float) -> Command:
         """The command that writes when a session was last seen, for ``read`` to carry along."""
@@ -140,7 +152,8 @@ class Store:
 
         :raises Outage: it is unknown whether the transaction was carried out.
         """
-        with _outage(), self._pipeline() as pipe:
+        self.breaker.admit()
+        with self._outages(), self._pipeline() as pipe:
             for attempt in range(_ATTEMPTS):
                 try:
                     if watch:
@@ -148,20 +161,21 @@ class Store:
                     transaction = Transaction(pipe, self.keys, subject, now, self._leeway)
                     result = body(transaction)
                     transaction.commit()
+                    self.breaker.succeeded()
                     return result
                 except (redis.WatchError, MovedError, AskError) as error:
                     # redis-py says of a failure, too, that a watched key had changed.
                     if "one or more keys" in str(error):
-                        raise _logged(error) from error
+                        raise self._outage(error) from error
                     # Refused as a whole, so nothing was carried out.
                     pipe.reset()
                     time.sleep(random.random() * min(attempt, 10) / 1000)  # noqa: S311 - jitter
         raise Outage("Too many writers at once for this subject.")
 
-    def _answers(self, question: Question) -> list[Any]:
+    def _answers(self, question: Question, until: float) -> list[Any]:
         held = self._held or self._hold()
         if held is not None:
-            return _without_errors(question.commands, held.ask(question))
+            return _without_errors(question.commands, held.ask(question, until))
         if len(question.commands) == 1:
             return [self.client.execute_command(*question.commands[0])]
         with self.client.pipeline(transaction=False) as pipe:
@@ -191,6 +205,21 @@ class Store:
         finally:
             pipe.reset()
 
+    @contextmanager
+    def _outages(self) -> Iterator[None]:
+        try:
+            yield
+        except _FAILURES as error:
+            raise self._outage(error) from error
+
+    def _outage(self, error: Exception) -> Outage:
+        if isinstance(error, redis.ResponseError):
+            # It answers: a full server, say, still tells what is revoked.
+            log.warning("Redis refuses: %s", error)
+        else:
+            self.breaker.failed(error)
+        return Outage()
+
     def _holds(self, client: Client) -> bool:
         """Only for a plain pool of ours: the others move their connections themselves."""
         pool = getattr(client, "connection_pool", None)
@@ -203,16 +232,3 @@ def _without_errors(commands: Sequence[Command], answers: list[Any]) -> list[Any
         if isinstance(answer, Exception) and command[0] != "EVAL":
             raise answer
     return answers
-
-
-@contextmanager
-def _outage() -> Iterator[None]:
-    try:
-        yield
-    except _FAILURES as error:
-        raise _logged(error) from error
-
-
-def _logged(error: Exception) -> Outage:
-    log.warning("Redis cannot be asked: %s: %s", type(error).__name__, error)
-    return Outage()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import hiredis
@@ -12,34 +16,51 @@ _AT_ONCE = 65_536
 
 
 class Wire:
-    """Connected and signed in by redis-py, which also closes it."""
+    """Connected and signed in by redis-py, until the moment ``until`` (``time.monotonic``).
+
+    ``timeout`` (seconds) is what an answer may take afterwards.
+
+    :raises redis.RedisError: it does not come about.
+    :raises OSError: nor so.
+    """
 
     __slots__ = ("_reader", "_timeout", "connection")
 
-    def __init__(self, connection: Any, timeout: float) -> None:
-        self.connection = connection
+    def __init__(self, pool: redis.ConnectionPool, timeout: float, until: float) -> None:
+        left = _left(until)
+        limits = {"socket_timeout": left, "socket_connect_timeout": left}
         self._timeout = timeout
         self._reader = hiredis.Reader(
             protocolError=redis.InvalidResponse, replyError=redis.ResponseError
         )
+        self.connection = pool.connection_class(**{**pool.connection_kwargs, **limits})
+        try:
+            with _cut_after(left, self.connection):
+                self.connection.connect()
+            self.connection._sock.settimeout(timeout)
+        except BaseException:
+            self.close()
+            raise
 
-    def ask(self, packed: bytes, count: int) -> list[Any]:
+    def close(self) -> None:
+        self.connection.disconnect()
+
+    def ask(self, packed: bytes, count: int, until: float) -> list[Any]:
         """Send commands, then read a reply to each; an error reply stands in its place.
 
         :raises redis.RedisError: the connection cannot be used any more.
         :raises OSError: neither can it.
         """
-        socket, reader = self.connection._sock, self._reader
-        socket.sendall(packed)
-        reader.feed(socket.recv(_AT_ONCE) or _gone())
+        sock, reader = self.connection._sock, self._reader
+        sock.sendall(packed)
+        reader.feed(sock.recv(_AT_ONCE) or _gone())
         answer = reader.gets()
         if count == 1 and answer is not False:
             return [answer]
-        return self._rest(answer, count)
+        return self._rest(answer, count, until)
 
-    def _rest(self, answer: Any, count: int) -> list[Any]:
+    def _rest(self, answer: Any, count: int, until: float) -> list[Any]:
         """A server that answers in drops does not get its time-out for each of them."""
-        until = time.monotonic() + self._timeout
         answers: list[Any] = []
         while True:
             if answer is False:
@@ -47,17 +68,38 @@ class Wire:
             else:
                 answers.append(answer)
             if len(answers) == count:
-                self.connection._sock.settimeout(self._timeout)
                 return answers
             answer = self._reader.gets()
 
     def _receive(self, until: float) -> None:
-        left = until - time.monotonic()
-        if left <= 0:
-            raise redis.TimeoutError("the answer did not come in time")
-        socket = self.connection._sock
-        socket.settimeout(left)
-        self._reader.feed(socket.recv(_AT_ONCE) or _gone())
+        sock = self.connection._sock
+        sock.settimeout(_left(until))
+        self._reader.feed(sock.recv(_AT_ONCE) or _gone())
+        sock.settimeout(self._timeout)
+
+
+@contextmanager
+def _cut_after(seconds: float, connection: Any) -> Iterator[None]:
+    """Signing in and TLS take several reads, each of which would get its own time-out."""
+    timer = threading.Timer(seconds, _cut, (connection,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(connection: Any) -> None:
+    with suppress(OSError, AttributeError):
+        connection._sock.shutdown(socket.SHUT_RDWR)
+
+
+def _left(until: float) -> float:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise redis.TimeoutError("the answer did not come in time")
+    return left
 
 
 def _gone() -> bytes:

@@ -352,7 +352,6 @@ def test_promise_9_an_outage_is_told_by_signal_and_log(
     assert (event.reason, event.subject, event.token_id) == (on_outage, "alice", "J1")
     lines = [line.getMessage() for line in caplog.records if line.name == "flask_jwt_revoke"]
     assert any("Redis cannot be asked" in line for line in lines)
-    assert any("accepted unchecked" in line for line in lines) is (on_outage == "allow")
     assert token not in caplog.text
 
 
@@ -380,7 +379,9 @@ def test_promise_1_the_first_check_after_a_pause_is_right(
     make_authority: Make, own: Server, verb: str
 ) -> None:
     """The answers that came too late must not be taken for those of the next questions."""
-    authority, other = (make_authority(own.url, timeout=TIMEOUT) for _ in range(2))
+    authority, other = (
+        make_authority(own.url, timeout=TIMEOUT, breaker_failures=9) for _ in range(2)
+    )
     pair, gone, live = (authority.issue(name) for name in ("alice", "bob", "carol"))
     other.revoke(gone.access)
     own.pause()

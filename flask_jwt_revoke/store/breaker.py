@@ -1,0 +1,86 @@
+"""A circuit breaker: requests do not queue for a Redis that does not answer.
+
+pybreaker holds its lock during the call that it guards, so that requests would go one by
+one; circuitbreaker lets all callers through at once when it is half open.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+
+from ..errors import Outage
+
+log = logging.getLogger("flask_jwt_revoke")
+
+_LOG_INTERVAL = 60.0  # seconds
+
+
+class Breaker:
+    """Opens after ``most`` failures in a row; then one caller a ``pause`` (seconds) may ask.
+
+    Says so in the log at the first failure, once a minute, and when Redis answers again.
+    """
+
+    def __init__(self, most: int, pause: float) -> None:
+        self._most = most
+        self._pause = pause
+        self._begin()
+
+    def _begin(self) -> None:
+        self._failures = 0  # since the last success
+        self._refused = 0
+        self._ask_at = self._log_at = float("-inf")
+        self._lock, self._pid = threading.Lock(), os.getpid()
+
+    @property
+    def is_open(self) -> bool:
+        return self._failures >= self._most
+
+    def admit(self) -> None:
+        """:raises Outage: the breaker is open, and this caller is not the one to ask."""
+        if self._failures < self._most:
+            return
+        if self._pid != os.getpid():
+            self._begin()  # in a child, which has asked nothing yet
+            return
+        with self._lock:
+            now = time.monotonic()
+            if now < self._ask_at:
+                self._refused += 1
+                raise Outage()
+            # Should this caller never come back, another one asks after a pause.
+            self._ask_at = now + self._pause
+
+    def succeeded(self) -> None:
+        if self._failures:
+            self._close()
+
+    def failed(self, error: Exception) -> None:
+        with self._lock:
+            now = time.monotonic()
+            self._failures += 1
+            self._ask_at = now + self._pause * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+            if now < self._log_at:
+                return
+            self._log_at = now + _LOG_INTERVAL
+            failures, refused = self._failures, self._refused
+        log.warning(
+            "Redis cannot be asked: %s: %s (%d failures, %d requests not tried)",
+            type(error).__name__, error, failures, refused,
+        )  # fmt: skip
+
+    def _close(self) -> None:
+        with self._lock:
+            failures, refused = self._failures, self._refused
+            was_open = failures >= self._most
+            self._failures = self._refused = 0
+        if was_open:
+            self._log_at = float("-inf")
+            log.warning(
+                "Redis answers again, after %d failures and %d requests that were not tried",
+                failures, refused,
+            )  # fmt: skip
