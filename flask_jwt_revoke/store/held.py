@@ -14,6 +14,7 @@ from typing import Any
 import redis
 
 from .question import Question
+from .sockets import is_late
 from .wire import Wire
 
 
@@ -47,7 +48,7 @@ class Held:
                 wire.close()
             # The server may have gone, and with it what waits here.
             self.close()
-            if isinstance(error, TimeoutError):
+            if is_late(error):
                 raise redis.TimeoutError("the server did not answer in time") from error
             if isinstance(error, OSError):
                 raise redis.ConnectionError(str(error)) from error

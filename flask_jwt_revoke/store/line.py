@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-import struct
-import sys
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +11,7 @@ import redis
 
 from .client import Client, no_retry
 from .question import packed
+from .sockets import is_late, limit
 
 _AT_ONCE = 65_536
 
@@ -34,13 +33,7 @@ class Line:
 
     def wait_for(self, seconds: float) -> None:
         """How long ``receive`` waits from now on."""
-        if _is_plain(self._socket):
-            # With a time-out of Python's, each message waits for the interpreter twice.
-            self._socket.settimeout(None)
-            option = struct.pack("ll", *divmod(int(seconds * 1e6), 1_000_000))
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, option)
-        else:
-            self._socket.settimeout(seconds)
+        limit(self._socket, seconds)
 
     def receive(self) -> list[Any]:
         """The messages that have come; none after ``wait_for``.
@@ -49,8 +42,10 @@ class Line:
         """
         try:
             data = self._socket.recv(_AT_ONCE)
-        except (BlockingIOError, TimeoutError):
-            return []
+        except OSError as error:
+            if is_late(error):
+                return []
+            raise
         if not data:
             raise redis.ConnectionError("the server closed the connection")
         self._reader.feed(data)
@@ -80,8 +75,3 @@ def _connection_like_those_of(client: Client) -> Any:
     }
     options |= {"protocol": 2, "retry": no_retry(), "health_check_interval": 0}
     return pool.connection_class(**options)
-
-
-def _is_plain(found: Any) -> bool:
-    """Neither TLS nor a socket of gevent's, which wait by themselves."""
-    return type(found).__module__ == "socket" and sys.platform != "win32"

@@ -12,6 +12,8 @@ from typing import Any
 import hiredis
 import redis
 
+from .sockets import limit
+
 _AT_ONCE = 65_536
 
 
@@ -37,7 +39,7 @@ class Wire:
         try:
             with _cut_after(left, self.connection):
                 self.connection.connect()
-            self.connection._sock.settimeout(timeout)
+            limit(self.connection._sock, timeout)
         except BaseException:
             self.close()
             raise
@@ -73,9 +75,9 @@ class Wire:
 
     def _receive(self, until: float) -> None:
         sock = self.connection._sock
-        sock.settimeout(_left(until))
+        limit(sock, _left(until))
         self._reader.feed(sock.recv(_AT_ONCE) or _gone())
-        sock.settimeout(self._timeout)
+        limit(sock, self._timeout)
 
 
 @contextmanager
