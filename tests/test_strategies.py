@@ -20,7 +20,8 @@ from flask_jwt_revoke import (
     TokenPair,
 )
 
-from .conftest import SECRET, Clock
+from .conftest import SECRET, Clock, store_of
+from .redis_page import TENANTS
 
 Make = Callable[..., Authority]
 
@@ -41,7 +42,7 @@ STRATEGIES = ["blacklist", "allowlist", "version", own_strategy()]
 @pytest.fixture(params=STRATEGIES, ids=["blacklist", "allowlist", "version", "own"])
 def make(request: pytest.FixtureRequest, make_authority: Make, url: str) -> Make:
     def made(**settings: Any) -> Authority:
-        return make_authority(url, strategy=request.param, **settings)
+        return make_authority(TENANTS.at(url), strategy=request.param, **settings)
 
     return made
 
@@ -83,7 +84,7 @@ def test_log_out_ends_the_session(make: Make) -> None:
 def test_log_out_ends_the_session_whose_record_is_lost(make: Make) -> None:
     authority = make()
     pair = authority.issue("alice")
-    authority.store.client.delete(authority.keys.sessions("alice"))
+    store_of(authority).delete(authority.keys.sessions("alice"))
     authority.logout(pair.access)
     assert live(authority, pair) == (False, False)
 
@@ -256,7 +257,7 @@ class TestRotation:
         after = make(clock=clock, redis=before.store.client, access_lifetime=1, refresh_lifetime=2)
         after.logout(after.rotate(pair.refresh).access)
         key = after.keys.revoked("alice", pair.session_id)
-        assert after.store.client.ttl(key) > 3500
+        assert store_of(after).ttl(key) > 3500
 
     def test_grace_covers_clocks_that_differ(self, make: Make) -> None:
         ahead, behind = Clock(time.time() + 15), Clock(time.time())
@@ -322,9 +323,9 @@ class TestRotation:
 
 
 def test_an_authors_own_strategy(make_authority: Make, url: str) -> None:
-    authority = make_authority(url, strategy=own_strategy())
+    authority = make_authority(TENANTS.at(url), strategy=own_strategy())
     pair = authority.issue("alice", claims={"tenant": "acme"})
-    authority.store.client.sadd(authority.keys.base("alice") + "tenants-out", "acme")
+    store_of(authority).sadd(authority.keys.base("alice") + "tenants-out", "acme")
     assert live(authority, pair) == (False, False)
     assert live(authority, authority.issue("alice")) == (True, True)
     with pytest.raises(RevokedToken):
@@ -396,4 +397,4 @@ class TestSessions:
             authority.issue("alice")
         clock.now += 61
         authority.issue("alice")
-        assert authority.store.client.hlen(authority.keys.sessions("alice")) == 1
+        assert store_of(authority).hlen(authority.keys.sessions("alice")) == 1

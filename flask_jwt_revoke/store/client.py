@@ -16,10 +16,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
+from redis.connection import URL_QUERY_ARGUMENT_PARSERS
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from ..errors import ConfigurationError
+from .tls import OPTIONS as TLS_OPTIONS
+from .tls import check_tls
 
 Client = Any  # redis.Redis or redis.RedisCluster: redis-py types no common base
 Address = tuple[str, int]
@@ -80,7 +83,9 @@ def check_url(url: str) -> None:
     if scheme == "memory":
         _memory()
         return
-    _query(url)
+    options = _query(url)
+    if scheme == "rediss":
+        check_tls(options)
     if topology:
         addresses(url)
     if topology == "sentinel":
@@ -130,9 +135,10 @@ def _sentinel(url: str, options: dict[str, Any]) -> Client:
         for name in ("username", "password")
         if f"sentinel_{name}" in given
     }
+    tls = {name: value for name, value in given.items() if name.startswith("ssl")}
     sentinel = Sentinel(
         addresses(url),
-        sentinel_kwargs={**options, **to_sentinels, "retry": no_retry()},
+        sentinel_kwargs={**options, **tls, **to_sentinels, "retry": no_retry()},
         **options,
     )
     name, db = _service(url)
@@ -187,15 +193,29 @@ def _options(url: str) -> dict[str, Any]:
 
 def _query(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
-    known = {name for name in signature(redis.SSLConnection).parameters if name.startswith("ssl_")}
-    known |= {"username", "password", "db", "client_name"}
-    if parts.scheme.endswith("+sentinel"):
-        known |= {"sentinel_username", "sentinel_password"}
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    for name in options:
+    known = _known(parts.scheme)
+    options: dict[str, Any] = {}
+    parsers: dict[str, Any] = dict(URL_QUERY_ARGUMENT_PARSERS)
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if name not in known:
             raise _no_option(name)
+        if not value:
+            raise ConfigurationError(f"JWT_REVOKE_REDIS_URL: {name} is empty")
+        try:
+            options[name] = parsers.get(name, str)(value)
+        except ValueError:
+            raise ConfigurationError(f"JWT_REVOKE_REDIS_URL: {name} cannot be read") from None
     return options
+
+
+def _known(scheme: str) -> set[str]:
+    base, _, topology = scheme.partition("+")
+    known = {"username", "password", "client_name"}
+    if base == "rediss":
+        known |= TLS_OPTIONS
+    if topology == "sentinel":
+        known |= {"sentinel_username", "sentinel_password"}
+    return known if topology else known | {"db"}
 
 
 def _no_option(name: str) -> ConfigurationError:

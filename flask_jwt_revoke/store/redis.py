@@ -228,7 +228,9 @@ class Store:
 
 def _without_errors(commands: Sequence[Command], answers: list[Any]) -> list[Any]:
     for command, answer in zip(commands, answers, strict=True):
-        # A server that takes no writes still answers what was asked.
-        if isinstance(answer, Exception) and command[0] != "EVAL":
-            raise answer
+        if isinstance(answer, Exception):
+            if command[0] != "EVAL":
+                raise answer
+            # A server that takes no writes still answers what was asked.
+            log.warning("It could not be written when a session was last seen: %s", answer)
     return answers

@@ -40,8 +40,10 @@ class Wire:
             with _cut_after(left, self.connection):
                 self.connection.connect()
             limit(self.connection._sock, timeout)
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, redis.ConnectionError) and time.monotonic() >= until:
+                raise redis.TimeoutError("the server did not let us in in time") from error
             raise
 
     def close(self) -> None:

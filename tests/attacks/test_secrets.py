@@ -108,7 +108,7 @@ def guarded() -> Iterator[Server]:
 
 
 def redis_url(server: Server | Proxy, user: str = "", password: str = QUOTED) -> str:
-    place = server.url.removeprefix("unix://")
+    place = server.url.partition("@")[2]
     return f"unix://{user}:{password}@{place}"
 
 

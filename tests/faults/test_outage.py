@@ -32,6 +32,7 @@ from flask_jwt_revoke import (
 )
 
 from ..conftest import SECRET, Clock
+from ..redis_page import APP
 from ..servers import BINARIES, Proxy, Sentinel, Server, free_ports
 
 Make = Callable[..., Authority]
@@ -176,7 +177,13 @@ def test_many_requests_at_once_are_no_outage(
     own.pause()
     with ThreadPoolExecutor(130) as pool:
         checks = [pool.submit(authority.check, token) for _ in range(130)]
-        wait_until(lambda: wire.said.count(b"MGET") == 130 or any(one.done() for one in checks))
+        # A connection that is new begins with AUTH.
+        wait_until(
+            lambda: (
+                wire.said.count(b"AUTH") + wire.said.count(b"MGET") == 130
+                or any(one.done() for one in checks)
+            )
+        )
         own.resume()
         assert {one.result().subject for one in checks} == {"alice"}
 
@@ -200,7 +207,7 @@ def demoted(own: Server) -> None:
 
 def locked(own: Server) -> None:
     with own.client() as client:
-        client.config_set("requirepass", "another")
+        client.execute_command("ACL", "SETUSER", APP.name, "resetpass", ">another")
         client.client_kill_filter(_type="normal", skipme=True)
 
 
@@ -252,14 +259,12 @@ def test_promise_9_a_server_that_is_full_works_again_when_there_is_room(
 def test_promise_9_a_wrong_password(
     make_authority: Make, own: Server, verb: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with own.client() as client:
-        client.config_set("requirepass", "right")
-    url = own.url.replace("://", "://:wr0ng-passw0rd@")
-    authority = make_authority(url, timeout=TIMEOUT)
+    wrong = f"unix://{APP.name}:wr0ng-passw0rd@{own.socket}"
+    authority = make_authority(wrong, timeout=TIMEOUT)
     with an_outage():
         VERBS[verb](authority, signed_pair())
     assert "wr0ng" not in caplog.text
-    assert make_authority(url.replace("wr0ng-passw0rd", "right")).issue("alice")
+    assert make_authority(own.url).issue("alice")
 
 
 # -- over HTTP ----------------------------------------------------------------
@@ -632,7 +637,7 @@ def sentinel(request: pytest.FixtureRequest) -> Iterator[tuple[Sentinel, Server]
         stack.callback(replica.close)
         with primary.client() as client:
             wait_until(lambda: "online" in str(client.info("replication").get("slave0")))
-        sentinel = Sentinel(binary, primary)
+        sentinel = Sentinel(binary, primary.port)
         stack.callback(sentinel.close)
         yield sentinel, primary
 

@@ -11,6 +11,8 @@ from werkzeug.security import generate_password_hash
 
 from example_app import create_app, users
 
+from ..redis_page import EXAMPLE
+
 MakeApp = Callable[..., Flask]
 
 
@@ -36,7 +38,9 @@ def example(folder: Path) -> Iterator[MakeApp]:
     made: list[Flask] = []
 
     def make(url: str, folder: Path = folder, **settings: object) -> Flask:
-        made.append(create_app({"JWT_REVOKE_REDIS_URL": url, **settings}, folder=folder))
+        made.append(
+            create_app({"JWT_REVOKE_REDIS_URL": EXAMPLE.at(url), **settings}, folder=folder)
+        )
         return made[-1]
 
     yield make

@@ -29,6 +29,7 @@ from example_app.users import DEMO
 from flask_jwt_revoke import RevokedToken
 
 from ..conftest import missing
+from ..redis_page import EXAMPLE
 from ..servers import BINARIES, Server, free_ports
 from .conftest import MakeApp
 
@@ -516,7 +517,7 @@ class TestMakeRun:
     def test_the_readers_own_redis(
         self, run: Callable[..., Run], short: Path, server: Server
     ) -> None:
-        one = run(JWT_REVOKE_REDIS_URL=server.url)
+        one = run(JWT_REVOKE_REDIS_URL=EXAMPLE.at(server.url))
         assert "JWT_REVOKE_REDIS_URL" in one.printed
         assert not (short / "valkey").exists()
         shell(*one.shell_lines)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.redis_page import APP
 from tests.servers import Server
 
 Queue = asyncio.Queue[tuple[float, bytes]]  # when it arrives, by the loop's clock
@@ -57,7 +58,7 @@ class Network:
         self.asked = self.subscribed = 0
         self._server = server
         self._folder = Path(tempfile.mkdtemp(prefix="fjr-"))
-        self.url = f"unix://{self._folder / 's'}"
+        self.url = APP.at(f"unix://{self._folder / 's'}")
         self._wires: set[Wire] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
