@@ -4,13 +4,18 @@ VENV ?= .venv
 PORT ?= 5000
 BIN := $(VENV)/bin
 
-.PHONY: run test lint format bench scale dist clean
+.PHONY: run test soak lint format bench scale dist clean
 
 run: $(VENV)/.example
 	@PORT=$(PORT) exec $(BIN)/python -m example_app
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: $(VENV)/.test
+	$(BIN)/python -m tests.campaign $(ARGS)
+	$(BIN)/python -m tests.near_cache --checks 1000000
+	$(BIN)/python -m tests.mutations --tokens 1000000
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

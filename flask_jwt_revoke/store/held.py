@@ -1,4 +1,4 @@
-"""Connections held for reads: the pool's bookkeeping costs as much as the round trip.
+"""Connections that are held: the pool's bookkeeping costs as much as the round trip.
 
 A connection that was interrupted in any way is closed and never asked again, so that no
 caller ever reads another one's reply.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import weakref
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -41,13 +43,10 @@ class Held:
         """
         wire = None
         try:
-            wire = self._checked_out(until)
+            wire = self._taken(until)
             answers = wire.ask(question.packed, len(question.commands), until)
         except BaseException as error:
-            if wire is not None:
-                wire.close()
-            # The server may have gone, and with it what waits here.
-            self.close()
+            self._drop(wire)
             if is_late(error):
                 raise redis.TimeoutError("the server did not answer in time") from error
             if isinstance(error, OSError):
@@ -56,10 +55,32 @@ class Held:
         self._free.append(wire)
         return answers
 
+    @contextmanager
+    def lend(self, until: float) -> Iterator[Any]:
+        """A connection of redis-py's, for what is written; connected by ``until``."""
+        wire = None
+        try:
+            wire = self._taken(until)
+            # What is written is not tried again when the server has hung up meanwhile.
+            while not wire.is_quiet():
+                wire.close()
+                wire = self._taken(until)
+            yield wire.connection
+        except BaseException:
+            self._drop(wire)
+            raise
+        self._free.append(wire)
+
     def close(self) -> None:
         _close(self._free)
 
-    def _checked_out(self, until: float) -> Wire:
+    def _drop(self, wire: Wire | None) -> None:
+        if wire is not None:
+            wire.close()
+        # The server may have gone, and with it what waits here.
+        self.close()
+
+    def _taken(self, until: float) -> Wire:
         if self._pid != os.getpid():
             # A child must not speak on its parent's sockets.
             self._start()

@@ -1,34 +1,39 @@
-"""What happens to a connection whose transaction was interrupted: it is closed.
+"""Transactions whose connection is not given back to redis-py's pool.
 
-redis-py gives it back to the pool with replies under way, for the next caller to read.
+It would go there with replies under way when it was interrupted, for the next caller to read.
 """
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-import redis
 from redis.client import Pipeline
 
 from .client import Client
 
-# Raised when all replies have been read.
-_IN_ORDER = (redis.WatchError, redis.ResponseError)
-
 
 class Interruptible(Pipeline):
-    """A transaction that may be interrupted at any point, by a signal or a greenlet's time-out."""
+    """A transaction on a connection that was lent to it."""
+
+    _lent: Any = None
 
     @classmethod
-    def of(cls, client: Client) -> Interruptible:
-        return cls(client.connection_pool, client.response_callbacks, True, None)
+    def of(cls, client: Client, connection: Any) -> Interruptible:
+        pipe = cls(client.connection_pool, client.response_callbacks, True, None)
+        pipe.connection = pipe._lent = connection
+        return pipe
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        # hiredis crashes when a signal handler raises while it reads a number.
+        plain = (one if isinstance(one, str | bytes) else str(one) for one in args)
+        return super().execute_command(*plain, **options)  # type: ignore[no-untyped-call]
 
     def reset(self) -> None:  # type: ignore[override] # as redis-py's own does
-        error = sys.exc_info()[1]
-        if error is not None and not isinstance(error, _IN_ORDER):
-            abandon(self)
+        # EXEC has ended the WATCH, or else the connection is closed, which ends it too:
+        # redis-py would ask a server that may not answer to UNWATCH.
+        self.watching = False
         super().reset()
+        self.connection = self._lent
 
 
 def abandon(pipe: Any) -> None:

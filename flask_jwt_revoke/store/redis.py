@@ -191,16 +191,16 @@ class Store:
 
     @contextmanager
     def _pipeline(self) -> Iterator[Any]:
-        client = self.client
-        held = self._holds(client)
-        pipe = Interruptible.of(client) if held else client.pipeline(transaction=True)
+        held = self._held or self._hold()
+        if held is not None:
+            with held.lend(time.monotonic() + self._timeout) as connection:
+                yield Interruptible.of(self.client, connection)
+            return
+        pipe = self.client.pipeline(transaction=True)
         try:
             yield pipe
-        except BaseException as error:
+        except BaseException:
             abandon(pipe)
-            if held and not isinstance(error, redis.RedisError):
-                # One that was interrupted while it connected would be half-built for ever.
-                client.connection_pool.disconnect(inuse_connections=False)
             raise
         finally:
             pipe.reset()

@@ -49,6 +49,20 @@ class Wire:
     def close(self) -> None:
         self.connection.disconnect()
 
+    def __del__(self) -> None:
+        # It is in nobody's list while it is in use, and its user may be interrupted.
+        with suppress(AttributeError):
+            self.close()
+
+    def is_quiet(self) -> bool:
+        """Whether it is there and nothing has come on it, such as its end."""
+        if self.connection._sock is None:
+            return False
+        try:
+            return not self.connection.can_read(timeout=0)
+        except (redis.RedisError, OSError):
+            return False
+
     def ask(self, packed: bytes, count: int, until: float) -> list[Any]:
         """Send commands, then read a reply to each; an error reply stands in its place.
 
@@ -87,8 +101,8 @@ def _cut_after(seconds: float, connection: Any) -> Iterator[None]:
     """Signing in and TLS take several reads, each of which would get its own time-out."""
     timer = threading.Timer(seconds, _cut, (connection,))
     timer.daemon = True
-    timer.start()
     try:
+        timer.start()
         yield
     finally:
         timer.cancel()
