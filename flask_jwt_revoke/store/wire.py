@@ -5,8 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import hiredis
@@ -37,14 +36,23 @@ class Wire:
         )
         self.connection = pool.connection_class(**{**pool.connection_kwargs, **limits})
         try:
-            with _cut_after(left, self.connection):
-                self.connection.connect()
+            self._connect(left)
             limit(self.connection._sock, timeout)
         except BaseException as error:
             self.close()
             if isinstance(error, redis.ConnectionError) and time.monotonic() >= until:
                 raise redis.TimeoutError("the server did not let us in in time") from error
             raise
+
+    def _connect(self, seconds: float) -> None:
+        # Signing in and TLS take several reads, each of which would get its own time-out.
+        timer = threading.Timer(seconds, _cut, (self.connection,))
+        timer.daemon = True
+        try:
+            timer.start()
+            self.connection.connect()
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         self.connection.disconnect()
@@ -94,18 +102,6 @@ class Wire:
         limit(sock, _left(until))
         self._reader.feed(sock.recv(_AT_ONCE) or _gone())
         limit(sock, self._timeout)
-
-
-@contextmanager
-def _cut_after(seconds: float, connection: Any) -> Iterator[None]:
-    """Signing in and TLS take several reads, each of which would get its own time-out."""
-    timer = threading.Timer(seconds, _cut, (connection,))
-    timer.daemon = True
-    try:
-        timer.start()
-        yield
-    finally:
-        timer.cancel()
 
 
 def _cut(connection: Any) -> None:

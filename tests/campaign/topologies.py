@@ -42,7 +42,7 @@ class Replicated:
             self._server(port, "--replicaof", "127.0.0.1", str(first)) for port in others
         ]
         self._wait_for_replicas()
-        self.sentinel = Sentinel(binary, self.primary)
+        self.sentinel = Sentinel(binary, self.primary.port)
         self._stack.callback(self.sentinel.close)
         self._wait_for_sentinel()
 
