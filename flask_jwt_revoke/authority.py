@@ -18,6 +18,7 @@ from .errors import (
     TokenRefused,
     WrongType,
 )
+from .explanation import Explanation, explained
 from .inquiry import Inquiry
 from .ledger import Choose, Ledger, of_device, only, other_than
 from .models import Claims, OnOutage, Session, TokenPair, TokenType, Verdict
@@ -29,6 +30,7 @@ from .sessions import LastSeen, SessionRules, check_device_id, check_text
 from .store import Breaker, Client, Command, Keys, Store, connector, mark
 from .strategies import NAMED, Strategy
 from .tokens import Tokens, check_id, new_id
+from .upkeep import REPAIRED, Findings, Upkeep
 
 log = logging.getLogger("flask_jwt_revoke")
 
@@ -79,6 +81,7 @@ class Authority:
             self._tell,
             self._near.end if self._near else _no_one,
         )
+        self._upkeep = Upkeep(self._ledger)
         self._rules = SessionRules(config)
         self._last_seen = LastSeen()
 
@@ -212,10 +215,13 @@ class Authority:
 
     # Ending
 
-    def revoke(self, token: Presented, *, reason: str = "revoked") -> None:
+    def revoke(
+        self, token: Presented, *, reason: str = "revoked", actor: str | None = None
+    ) -> None:
         """Refuse one token from now on. Revoking it again, or an expired one, changes nothing.
 
-        A string is verified first; claims are taken as they are.
+        A string is verified first; claims are taken as they are. ``actor`` is told to signals
+        and the log, here and below.
 
         :raises TokenRefused: the string is no token of ours.
         :raises ValueError: ``reason`` is not 1 to 64 letters, digits or any of ``_ . -``.
@@ -223,9 +229,9 @@ class Authority:
         now = self.clock()
         claims = self._presented(token, now)
         self._ledger.revoke(claims, now, mark(reason, now))
-        self._tell.of_token(signals.token_revoked, now, reason, claims)
+        self._tell.of_token(signals.token_revoked, now, reason, claims, actor=actor)
 
-    def logout(self, token: Presented, *, reason: str = "logout") -> None:
+    def logout(self, token: Presented, *, reason: str = "logout", actor: str | None = None) -> None:
         """End the session that a token belongs to, even when the token has just expired.
 
         A token of an outside signer that names no session is revoked alone.
@@ -234,31 +240,62 @@ class Authority:
         """
         claims = self._presented(token, self.clock())
         if claims.session_id is None:
-            self.revoke(claims, reason=reason)
+            self.revoke(claims, reason=reason, actor=actor)
         else:
-            self._end_session(claims.subject, claims.session_id, reason, claims.expires_at)
+            sid, exp = claims.session_id, claims.expires_at
+            self._end_session(claims.subject, sid, reason, actor, at_least=exp)
 
-    def logout_session(self, subject: str, session_id: str, *, reason: str = "logout") -> bool:
+    def logout_session(
+        self,
+        subject: str,
+        session_id: str,
+        *,
+        reason: str = "logout",
+        actor: str | None = None,
+    ) -> bool:
         """End one session; answers whether it was listed. It is refused from now on anyway."""
         check_id("session_id", session_id)
-        return self._end_session(check_id("subject", subject), session_id, reason)
+        return self._end_session(check_id("subject", subject), session_id, reason, actor)
 
-    def end_listed(self, subject: str, session_id: str, *, reason: str = "logout") -> bool:
+    def end_listed(
+        self,
+        subject: str,
+        session_id: str,
+        *,
+        reason: str = "logout",
+        actor: str | None = None,
+    ) -> bool:
         """End a session of this subject's list; one that is not in it changes nothing."""
-        return bool(self._end_chosen(subject, only(session_id), reason))
+        return bool(self._end_chosen(subject, only(session_id), reason, actor))
 
-    def logout_device(self, subject: str, device_id: str, *, reason: str = "logout") -> int:
+    def logout_device(
+        self,
+        subject: str,
+        device_id: str,
+        *,
+        reason: str = "logout",
+        actor: str | None = None,
+    ) -> int:
         """End the sessions of one device; answers how many."""
         if not check_device_id(device_id):
             raise ValueError("device_id must not be empty")
-        return self._end_chosen(subject, of_device(device_id), reason)
+        return self._end_chosen(subject, of_device(device_id), reason, actor)
 
-    def logout_others(self, subject: str, *, keep: str, reason: str = "logout_others") -> int:
+    def logout_others(
+        self,
+        subject: str,
+        *,
+        keep: str,
+        reason: str = "logout_others",
+        actor: str | None = None,
+    ) -> int:
         """End all listed sessions but ``keep``; answers how many."""
-        return self._end_chosen(subject, other_than(keep), reason)
+        return self._end_chosen(subject, other_than(keep), reason, actor)
 
     @overload
-    def logout_everywhere(self, subject: str, *, reason: str = ...) -> int: ...
+    def logout_everywhere(
+        self, subject: str, *, reason: str = ..., actor: str | None = ...
+    ) -> int: ...
     @overload
     def logout_everywhere(
         self,
@@ -267,6 +304,7 @@ class Authority:
         reason: str = ...,
         keep: str,
         claims: Mapping[str, Any] | None = ...,
+        actor: str | None = ...,
     ) -> TokenPair: ...
     def logout_everywhere(
         self,
@@ -275,6 +313,7 @@ class Authority:
         reason: str = "logout_everywhere",
         keep: str | None = None,
         claims: Mapping[str, Any] | None = None,
+        actor: str | None = None,
     ) -> int | TokenPair:
         """End all sessions of a subject; answers how many live tokens that ended.
 
@@ -290,27 +329,62 @@ class Authority:
         check_id("subject", subject)
         now = self.clock()
         if keep is not None:
-            return self._keep_one(subject, check_id("keep", keep), now, reason, claims)
+            return self._keep_one(subject, check_id("keep", keep), now, reason, claims, actor=actor)
         count = self._ledger.end_all(subject, now, mark(reason, now))
-        self._tell.of(
-            signals.logged_out_everywhere, at=now, reason=reason, subject=subject, count=count
-        )
+        self._tell_everywhere(subject, now, reason, count, actor)
         return count
 
-    def block(self, subject: str, *, reason: str = "blocked") -> None:
+    def block(self, subject: str, *, reason: str = "blocked", actor: str | None = None) -> None:
         """Refuse each token of a subject, and each sign-in, until it is unblocked."""
         now = self.clock()
         self._ledger.block(check_id("subject", subject), now, mark(reason, now))
-        self._tell.of(signals.subject_blocked, at=now, reason=reason, subject=subject)
+        self._tell.of(signals.subject_blocked, at=now, reason=reason, subject=subject, actor=actor)
 
-    def unblock(self, subject: str) -> None:
-        self._ledger.unblock(check_id("subject", subject), self.clock())
+    def unblock(self, subject: str, *, actor: str | None = None) -> bool:
+        """Answers whether the subject was blocked."""
+        now = self.clock()
+        was_blocked = self._ledger.unblock(check_id("subject", subject), now)
+        if was_blocked:
+            about = {"at": now, "reason": "unblocked", "subject": subject, "actor": actor}
+            self._tell.of(signals.subject_unblocked, **about)
+        return was_blocked
+
+    def is_blocked(self, subject: str) -> bool:
+        return self.store.is_blocked(check_id("subject", subject))
+
+    # Keeping in order
+
+    def purge(self, subject: str, *, dry_run: bool = False) -> Findings:
+        """Remove what is left of a subject's tokens and sessions that have expired.
+
+        ``dry_run`` finds, and changes nothing.
+        """
+        return self._upkeep.purge(check_id("subject", subject), self.clock(), dry_run)
+
+    def repair(self, subject: str, *, dry_run: bool = False, actor: str | None = None) -> Findings:
+        """Make a subject's index and sessions agree; no token that is refused becomes live.
+
+        A live token that is not in the index is put into it. A session whose tokens are
+        refused is ended. ``dry_run`` finds, and changes nothing.
+        """
+        now = self.clock()
+        found = self._upkeep.repair(check_id("subject", subject), now, dry_run)
+        if not dry_run:
+            self._tell.of_sessions(now, REPAIRED, subject, found.ended, actor=actor)
+        return found
 
     # Looking
 
     def sessions(self, subject: str) -> list[Session]:
         """The live sessions of a subject, newest first."""
         return self._ledger.sessions(check_id("subject", subject), self.clock())
+
+    def explain(self, token: str) -> Explanation:
+        """Walk through the check of a token, step by step. It changes nothing.
+
+        :raises Outage: Redis could not be asked.
+        """
+        return explained(token, self.clock(), self.tokens, self._ledger)
 
     def close(self) -> None:
         """Close the connections to Redis, but not a client that was handed in."""
@@ -384,6 +458,8 @@ class Authority:
         now: float,
         reason: str,
         claims: Mapping[str, Any] | None,
+        *,
+        actor: str | None,
     ) -> TokenPair:
         known = [one.created for one in self._ledger.sessions(subject, now) if one.id == keep]
         kept = Session(
@@ -398,14 +474,26 @@ class Authority:
             version, count = self._ledger.end_all_but(kept, pair, now, mark(reason, now))
         except RevokedToken:
             # A changed password must not leave others in because its own session is out.
-            self.logout_everywhere(subject, reason=reason)
+            self.logout_everywhere(subject, reason=reason, actor=actor)
             raise
-        self._tell.of(
-            signals.logged_out_everywhere, at=now, reason=reason, subject=subject, count=count
-        )
+        self._tell_everywhere(subject, now, reason, count, actor)
         return pair.signed(self.tokens, version)
 
-    def _end_session(self, subject: str, sid: str, reason: str, at_least: float = 0) -> bool:
+    def _tell_everywhere(
+        self, subject: str, at: float, reason: str, count: int, actor: str | None
+    ) -> None:
+        self._tell.of(
+            signals.logged_out_everywhere,
+            at=at,
+            reason=reason,
+            subject=subject,
+            count=count,
+            actor=actor,
+        )
+
+    def _end_session(
+        self, subject: str, sid: str, reason: str, actor: str | None, at_least: float = 0
+    ) -> bool:
         now = self.clock()
         session = self._ledger.end_session(subject, sid, now, mark(reason, now), at_least)
         device = session.device if session else None
@@ -416,14 +504,15 @@ class Authority:
             subject=subject,
             session_id=sid,
             device=device,
+            actor=actor,
         )
         return session is not None
 
-    def _end_chosen(self, subject: str, choose: Choose, reason: str) -> int:
+    def _end_chosen(self, subject: str, choose: Choose, reason: str, actor: str | None) -> int:
         now = self.clock()
         check_id("subject", subject)
         ended = self._ledger.end_chosen(subject, now, mark(reason, now), choose)
-        self._tell.of_sessions(now, reason, subject, ended)
+        self._tell.of_sessions(now, reason, subject, ended, actor=actor)
         return len(ended)
 
     def _presented(self, token: Presented, now: float) -> Claims:

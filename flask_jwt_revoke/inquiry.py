@@ -29,14 +29,15 @@ class Inquiry:
         self.question = Question(shared_question(keys, claims), *own, *refresh)
 
     def verdict(self, answers: Sequence[Any]) -> Verdict:
-        verdict = shared_verdict(self._claims, answers[0])
+        commands = self.question.commands
+        verdict = shared_verdict(self._claims, commands[0], answers[0])
         if not verdict.live:
             return verdict
         own = self._own
         if own and not self._strategy.is_live(self._claims, answers[1 : 1 + own]):
-            return Verdict(False, because="not in the index")
+            return Verdict(False, "not in the index", commands[1][1])
         if self._refresh:
-            return _refresh_verdict(self._claims, answers[1 + own])
+            return _refresh_verdict(self._claims, commands[1 + own][1], answers[1 + own])
         return verdict
 
 
@@ -47,11 +48,11 @@ def _refresh_question(keys: Keys, claims: Claims) -> tuple[Command, ...]:
     return (("HGET", keys.sessions(claims.subject), claims.session_id),)
 
 
-def _refresh_verdict(claims: Claims, record: Any) -> Verdict:
+def _refresh_verdict(claims: Claims, key: str, record: Any) -> Verdict:
     if record is None:
-        return Verdict(False, because="no session", lost_data=True)
+        return Verdict(False, "no session", key, lost_data=True)
     session = load(claims.session_id or "", text(record))
     if not session.refresh:
-        return Verdict(False, because="no refresh token", lost_data=True)
+        return Verdict(False, "no refresh token", key, lost_data=True)
     live = session.refresh == claims.id
-    return Verdict(live, because="" if live else "spent", lost_data=False)
+    return Verdict(live, "" if live else "spent", "" if live else key)

@@ -60,13 +60,13 @@ class Ledger:
             version = transaction.version(session.ends)
             self.strategy.on_issue(transaction, pair.both)
             for one in displaced:
-                self._end(transaction, one, mark("displaced", now))
-            self._sweep(transaction, over)
+                self.end(transaction, one, mark("displaced", now))
+            self.sweep(transaction, over)
             transaction.put_session(session.id, dump(pair.held_by(session)), session.ends)
             return version, displaced
 
         watched = [keys.blocked(subject), *([keys.sessions(subject)] if decides else [])]
-        version, displaced = self._transact(subject, now, write, watch=watched)
+        version, displaced = self.transact(subject, now, write, watch=watched)
         return int(version.value), displaced
 
     def record(self, token: Claims, now: float) -> None:
@@ -86,14 +86,14 @@ class Ledger:
             if revoked:
                 return
             self.strategy.on_issue(transaction, [token])
-            self._sweep(transaction, over)
+            self.sweep(transaction, over)
             if sid is not None:
                 known = _loaded_or_new(sid, record, token, now)
                 session = SessionRules(self.config).joined(known, token, now)
                 transaction.put_session(sid, dump(session), session.ends)
 
         watched = [keys.sessions(token.subject), *(keys.revoked(token.subject, id) for id in ids)]
-        self._transact(token.subject, now, write, watch=watched)
+        self.transact(token.subject, now, write, watch=watched)
 
     def rotate(self, rotation: Rotation, why: str) -> tuple[Exchange | Ended, int | None]:
         """Exchange a refresh token, or end its session; decided by what EXEC finds unchanged.
@@ -107,7 +107,7 @@ class Ledger:
         shared, own = shared_question(keys, spent), self.strategy.question(keys, spent)
 
         def write(transaction: Transaction) -> tuple[Exchange | Ended, Reply | None]:
-            verdict = shared_verdict(spent, transaction.read(shared))
+            verdict = shared_verdict(spent, shared, transaction.read(shared))
             if not (verdict.live or self.forgives(verdict)):
                 raise RevokedToken()
             # Before the record: an exchange in between then shows in both, or makes EXEC fail.
@@ -120,19 +120,19 @@ class Ledger:
             over = self._some_over(transaction)
             transaction.begin()
             if isinstance(decision, Ended):
-                self._end(transaction, decision.session, why)
+                self.end(transaction, decision.session, why)
                 return decision, None
             if decision.repeated:
                 return decision, None
             version = transaction.version(decision.session.ends)
             transaction.unindex([spent.id])
             self.strategy.on_issue(transaction, decision.pair.both)
-            self._sweep(transaction, over)
+            self.sweep(transaction, over)
             transaction.put_session(sid, dump(decision.session), decision.session.ends)
             return decision, version
 
         watched = [*shared[1:], keys.sessions(spent.subject), *(command[1] for command in own)]
-        decision, version = self._transact(spent.subject, rotation.now, write, watch=watched)
+        decision, version = self.transact(spent.subject, rotation.now, write, watch=watched)
         return decision, spent.version if version is None else int(version.value)
 
     def revoke(self, claims: Claims, now: float, why: str) -> None:
@@ -140,7 +140,7 @@ class Ledger:
             self.strategy.on_revoke(transaction, claims, why)
             transaction.announce(why, claims.id)
 
-        self._transact(claims.subject, now, write)
+        self.transact(claims.subject, now, write)
 
     def end_session(
         self, subject: str, sid: str, now: float, why: str, at_least: float = 0
@@ -158,7 +158,7 @@ class Ledger:
             session = None if record is None else load(sid, record)
             transaction.begin()
             known = session or unknown
-            self._end(transaction, replace(known, ends=max(known.ends, at_least)), why)
+            self.end(transaction, replace(known, ends=max(known.ends, at_least)), why)
             return session
 
         return self._watching_sessions(subject, now, write)
@@ -171,7 +171,7 @@ class Ledger:
             chosen = choose(_loaded(transaction.session_records()))
             transaction.begin()
             for session in chosen:
-                self._end(transaction, session, why)
+                self.end(transaction, session, why)
             return [one for one in chosen if not rules.is_over(one, now)]
 
         return self._watching_sessions(subject, now, write)
@@ -190,7 +190,7 @@ class Ledger:
             transaction.drop_all_sessions()
             return transaction.listed(), tokens, sessions
 
-        left, tokens, sessions = self._transact(subject, now, write)
+        left, tokens, sessions = self.transact(subject, now, write)
         self._end_rest(subject, now, pairs(left.value), why)
         return self._count(tokens, sessions)
 
@@ -225,7 +225,7 @@ class Ledger:
             return version, left, tokens, sessions
 
         watched = [keys.sessions(subject), keys.revoked(subject, kept.id), keys.blocked(subject)]
-        version, left, tokens, sessions = self._transact(subject, now, write, watch=watched)
+        version, left, tokens, sessions = self.transact(subject, now, write, watch=watched)
         self._end_rest(subject, now, pairs(left.value), why)
         return int(version.value), self._count(tokens, sessions)
 
@@ -234,10 +234,12 @@ class Ledger:
             transaction.block(why)
             transaction.announce(why)
 
-        self._transact(subject, now, write)
+        self.transact(subject, now, write)
 
-    def unblock(self, subject: str, now: float) -> None:
-        self._transact(subject, now, lambda transaction: transaction.unblock())
+    def unblock(self, subject: str, now: float) -> bool:
+        """Answers whether the subject was blocked."""
+        removed = self.transact(subject, now, lambda transaction: transaction.unblock())
+        return bool(removed.value)
 
     def sessions(self, subject: str, now: float) -> list[Session]:
         """The live sessions, newest first."""
@@ -249,7 +251,7 @@ class Ledger:
     def forgives(self, verdict: Verdict) -> bool:
         return verdict.lost_data and self.config.on_lost_data == "allow"
 
-    def _end(self, transaction: Transaction, session: Session, why: str) -> None:
+    def end(self, transaction: Transaction, session: Session, why: str) -> None:
         self.strategy.on_logout(transaction, session, why)
         transaction.drop_sessions([session.id])
         transaction.announce(why, session.id)
@@ -264,7 +266,7 @@ class Ledger:
         """
         for start in range(0, len(tokens), _AT_ONCE):
             some = tokens[start : start + _AT_ONCE]
-            self._transact(subject, now, partial(self._end_tokens, tokens=some, why=why))
+            self.transact(subject, now, partial(self._end_tokens, tokens=some, why=why))
 
     def _count(self, tokens: Reply, sessions: Reply) -> int:
         live = int(tokens.value)
@@ -276,18 +278,19 @@ class Ledger:
         found = _loaded(transaction.some_session_records())
         return [one for one in found if rules.is_over(one, transaction.now)]
 
-    def _sweep(self, transaction: Transaction, over: Iterable[Session]) -> None:
+    def sweep(self, transaction: Transaction, over: Iterable[Session]) -> None:
+        """Take sessions that are over off the list."""
         for session in over:
             if session.ends + self.config.leeway > transaction.now:
                 # Idle for too long, with tokens that have not expired.
-                self._end(transaction, session, mark("idle", transaction.now))
+                self.end(transaction, session, mark("idle", transaction.now))
             else:
                 transaction.drop_sessions([session.id])
 
     def _watching_sessions(self, subject: str, now: float, write: Callable[[Transaction], T]) -> T:
-        return self._transact(subject, now, write, watch=[self.store.keys.sessions(subject)])
+        return self.transact(subject, now, write, watch=[self.store.keys.sessions(subject)])
 
-    def _transact(
+    def transact(
         self,
         subject: str,
         now: float,
@@ -295,6 +298,7 @@ class Ledger:
         *,
         watch: Sequence[str] = (),
     ) -> T:
+        """What this process keeps of the subject's verdicts ends with it."""
         try:
             return self.store.transact(subject, now, write, watch=watch)
         except Outage:

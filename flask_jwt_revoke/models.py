@@ -81,11 +81,13 @@ class TokenPair:
 class Verdict:
     """What a check answers: live, or refused with a reason.
 
-    ``because`` is the value that decided, as it stands in Redis, for operators.
+    ``because`` is the value that decided, as it stands in Redis, and ``key`` where it
+    stands, for operators.
     """
 
     live: bool
     because: str = ""
+    key: str = ""
     lost_data: bool = False
 
 
@@ -94,7 +96,10 @@ LIVE = Verdict(True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What a signal carries. ``at`` is a Unix time in seconds."""
+    """What a signal carries. ``at`` is a Unix time in seconds.
+
+    ``actor`` is who did it, where the caller said so: an operator, an administrator.
+    """
 
     at: float
     reason: str
@@ -106,3 +111,4 @@ class Event:
     device_id: str | None = None
     generation: int | None = None
     count: int = 1
+    actor: str | None = None

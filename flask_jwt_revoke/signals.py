@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from blinker import Namespace, Signal
+from blinker import NamedSignal, Namespace
 
 from .models import Claims, Event, Session
+
+log = logging.getLogger("flask_jwt_revoke")
 
 _namespace = Namespace()
 
@@ -28,6 +31,8 @@ reuse_detected = _namespace.signal("reuse-detected")
 logged_out_everywhere = _namespace.signal("logged-out-everywhere")
 #: A subject was blocked.
 subject_blocked = _namespace.signal("subject-blocked")
+#: A subject that was blocked may sign in again.
+subject_unblocked = _namespace.signal("subject-unblocked")
 #: Redis could not be asked; ``event.reason`` is what a check answered, allow or deny, or "write".
 outage = _namespace.signal("outage")
 
@@ -38,7 +43,9 @@ class Teller:
 
     sender: object
 
-    def of_token(self, signal: Signal, at: float, reason: str, token: Claims, **more: Any) -> None:
+    def of_token(
+        self, signal: NamedSignal, at: float, reason: str, token: Claims, **more: Any
+    ) -> None:
         self.of(
             signal,
             at=at,
@@ -51,11 +58,24 @@ class Teller:
         )
 
     def of_sessions(
-        self, at: float, reason: str, subject: str, sessions: Iterable[Session]
+        self,
+        at: float,
+        reason: str,
+        subject: str,
+        sessions: Iterable[Session],
+        *,
+        actor: str | None = None,
     ) -> None:
         for one in sessions:
             about = {"subject": subject, "session_id": one.id, "device": one.device}
-            self.of(logged_out, at=at, reason=reason, **about)
+            self.of(logged_out, at=at, reason=reason, actor=actor, **about)
 
-    def of(self, signal: Signal, **event: Any) -> None:
-        signal.send(self.sender, event=Event(**event))
+    def of(self, signal: NamedSignal, **about: Any) -> None:
+        event = Event(**about)
+        if event.actor is not None:
+            log.info("%s by %r: %s", signal.name, event.actor, event.reason, extra=_record(event))
+        signal.send(self.sender, event=event)
+
+
+def _record(event: Event) -> dict[str, str | None]:
+    return {"actor": event.actor, "subject": event.subject, "session_id": event.session_id}

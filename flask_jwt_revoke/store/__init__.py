@@ -1,13 +1,17 @@
+from .announcements import Announcement, announcements
 from .breaker import Breaker
 from .client import Client, connector
 from .feed import Feed, Subscription, steady
 from .keys import Keys, mark
 from .question import Command, Question
 from .redis import Store
-from .replies import Pairs, pairs, text
+from .replies import Pairs, pairs, text, texts
+from .scan import Batch, Scan
 from .transaction import Reply, Transaction
 
 __all__ = [
+    "Announcement",
+    "Batch",
     "Breaker",
     "Client",
     "Command",
@@ -16,12 +20,15 @@ __all__ = [
     "Pairs",
     "Question",
     "Reply",
+    "Scan",
     "Store",
     "Subscription",
     "Transaction",
+    "announcements",
     "connector",
     "mark",
     "pairs",
     "steady",
     "text",
+    "texts",
 ]

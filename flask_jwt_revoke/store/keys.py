@@ -6,7 +6,7 @@ import math
 import re
 import string
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 # What separates a key's parts, what Redis Cluster reads as a hash tag, the escape
 # itself and all that does not print are encoded; the rest stays readable.
@@ -49,6 +49,20 @@ class Keys:
 
     def base(self, subject: str) -> str:
         return f"{self.prefix}:{{{encoded(subject)}}}:"
+
+    def parts(self, key: str) -> tuple[str, str, str] | None:
+        """Subject, kind and id of a key; None for one that is not a subject's."""
+        found = re.fullmatch(rf"{re.escape(self.prefix)}:{{([^{{}}:]+)}}:([^:]+)(?::(.*))?", key)
+        if found is None:
+            return None
+        subject, kind, id = found.groups(default="")
+        return unquote(subject), kind, unquote(id)
+
+    def pattern(self, subject: str | None = None) -> str:
+        """What SCAN finds all keys by, of one subject or of all."""
+        if subject is None:
+            return f"{self.prefix}:{{*}}:*"
+        return re.sub(r"([*?\[\]\\^])", r"\\\1", self.base(subject)) + "*"
 
     def revoked(self, subject: str, id: str) -> str:
         """String ``<reason>@<unix time>``; lives as long as the token or session would."""

@@ -133,6 +133,9 @@ class Store:
         key = self.keys.tokens(subject)
         return pairs(self.read(Question(("ZRANGE", key, "0", str(most - 1), "WITHSCORES")))[0])
 
+    def is_blocked(self, subject: str) -> bool:
+        return self.read(Question(("GET", self.keys.blocked(subject))))[0] is not None
+
     def session_records(self, subject: str) -> dict[str, str]:
         return texts(self.read(Question(("HGETALL", self.keys.sessions(subject))))[0])
 
@@ -234,3 +237,13 @@ def _without_errors(commands: Sequence[Command], answers: list[Any]) -> list[Any
             # A server that takes no writes still answers what was asked.
             log.warning("It could not be written when a session was last seen: %s", answer)
     return answers
+
+
+@contextmanager
+def outage() -> Iterator[None]:
+    """Any failure of an operator's question is an :class:`Outage`; no breaker stands before it."""
+    try:
+        yield
+    except _FAILURES as error:
+        log.warning("Redis cannot be asked: %s: %s", type(error).__name__, error)
+        raise Outage() from error

@@ -79,8 +79,10 @@ class Transaction:
     def block(self, mark: str) -> None:
         self.pipe.set(self.keys.blocked(self.subject), mark)
 
-    def unblock(self) -> None:
+    def unblock(self) -> Reply:
+        """Answers how many keys that removed: one, or none."""
         self.pipe.delete(self.keys.blocked(self.subject))
+        return self._reply()
 
     def version(self, until: float) -> Reply:
         """Begin the version at the clock where there is none, let it live until, read it."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ..models import LIVE, Claims, Session, Verdict
-from ..store import Command, Keys, Pairs, Transaction
+from ..store import Command, Keys, Pairs, Transaction, text
 
 
 class Strategy(Protocol):
@@ -46,17 +46,17 @@ def shared_question(keys: Keys, claims: Claims) -> Command:
     return ("MGET", *names)
 
 
-def shared_verdict(claims: Claims, answer: Sequence[Any]) -> Verdict:
-    marks, version = answer, None
+def shared_verdict(claims: Claims, question: Command, answer: Sequence[Any]) -> Verdict:
+    keys, marks, version = question[1:], answer, None
     if claims.version is not None:
         *marks, version = answer
-    for mark in marks:
+    for key, mark in zip(keys, marks, strict=False):
         if mark is not None:
-            return Verdict(False, because=mark.decode() if isinstance(mark, bytes) else mark)
+            return Verdict(False, text(mark), key)
     if claims.version is None:
         return LIVE
     if version is None:
-        return Verdict(False, because="no version", lost_data=True)
+        return Verdict(False, "no version", keys[-1], lost_data=True)
     if int(version) != claims.version:
-        return Verdict(False, because=f"version {int(version)}, not {claims.version}")
+        return Verdict(False, f"version {int(version)}, not {claims.version}", keys[-1])
     return LIVE

@@ -352,7 +352,7 @@ def test_promise_12_a_tour_of_everything_shows_and_stores_no_secret(
 def make_events() -> Iterator[Callable[[], list[object]]]:
     """What every signal carried."""
     heard: list[object] = []
-    named = [one for one in vars(signals).values() if isinstance(one, signals.Signal)]
+    named = [one for one in vars(signals).values() if isinstance(one, signals.NamedSignal)]
 
     def hear(sender: object, event: object) -> None:
         heard.append((sender, event, "logged"))

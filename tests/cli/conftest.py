@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from flask_jwt_revoke import Authority
+from flask_jwt_revoke.cli import jwt
+
+from ..conftest import Clock
+
+
+class Console:
+    """``flask jwt`` of one app."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.authority: Authority = app.extensions["jwt_revoke"]
+        self.clock = self.authority.clock = Clock(self.authority.clock())
+
+    def __call__(self, *words: str, input: str | None = None) -> Result:
+        return self.app.test_cli_runner().invoke(jwt, words, input=input)
+
+    def json(self, *words: str, exit_code: int = 0) -> Any:
+        result = self(*words, "--json")
+        assert result.exit_code == exit_code, result.output
+        assert result.stdout.isascii()
+        return json.loads(result.stdout)
+
+
+@pytest.fixture
+def make_console(make_app: Callable[..., Flask]) -> Callable[..., Console]:
+    return lambda *positional, **settings: Console(make_app(*positional, **settings))
