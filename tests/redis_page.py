@@ -82,7 +82,9 @@ DATABASE, CLIENT_NAME = _rules("database"), _rules("client_name")
 IN_CLUSTER = _rules("cluster")
 #: The example app counts sign-ins in the same Redis.
 EXAMPLE = APP.named("example").allowed(*_rules("limiter"))
+#: Whoever runs ``flask jwt`` looks through all keys.
+OPERATOR = APP.named("operator").allowed(*_rules("operator"))
 #: The author's own strategy of docs/strategies.md asks one thing more.
 TENANTS = APP.named("tenants").allowed("+sismember")
 PREFIXED = tuple(APP.named(prefix).with_prefix(prefix) for prefix in ("one", "two"))
-USERS = (APP, EXAMPLE, TENANTS, *PREFIXED)
+USERS = (APP, EXAMPLE, OPERATOR, TENANTS, *PREFIXED)

@@ -12,10 +12,11 @@ from flask_jwt_revoke import Authority
 from flask_jwt_revoke.cli import jwt
 
 from ..conftest import Clock
+from ..redis_page import OPERATOR
 
 
 class Console:
-    """``flask jwt`` of one app."""
+    """``flask jwt`` of one app, as the user that docs/redis.md names for operators."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -34,4 +35,4 @@ class Console:
 
 @pytest.fixture
 def make_console(make_app: Callable[..., Flask]) -> Callable[..., Console]:
-    return lambda *positional, **settings: Console(make_app(*positional, **settings))
+    return lambda url="memory://", **settings: Console(make_app(OPERATOR.at(url), **settings))

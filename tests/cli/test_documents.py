@@ -12,6 +12,7 @@ import pytest
 
 from flask_jwt_revoke.cli import jwt
 
+from ..redis_page import OPERATOR
 from ..servers import Server
 from .conftest import Console
 
@@ -93,6 +94,7 @@ def test_renamed_keys_are_another_prefixes(
     with server.client(decode_responses=True) as client:
         for key in client.scan_iter("jwtrevoke:{*"):
             client.rename(key, "shop" + key.removeprefix("jwtrevoke"))
+        client.execute_command("ACL", "SETUSER", OPERATOR.name, "~shop:*")
     renamed = make_console(server.url, key_prefix="shop")
     assert renamed.json("why", kept.access)["live"]
     assert renamed.json("why", gone.access, exit_code=1)["because"].startswith("logout@")

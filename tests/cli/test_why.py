@@ -12,7 +12,7 @@ import redis
 
 from flask_jwt_revoke import TokenPair, TokenRefused
 
-from ..conftest import SECRET
+from ..conftest import SECRET, store_of
 from ..servers import Server
 from .conftest import Console
 
@@ -45,7 +45,7 @@ def test_it_says_what_the_check_says(
 ) -> None:
     console = make_console(server.url, strategy=strategy, on_lost_data=on_lost_data)
     for name, bring_about in STATES.items():
-        console.authority.store.client.flushall()
+        store_of(console.authority).flushall()
         pair = console.authority.issue("alice")
         bring_about(console, pair)
         for type, token in (("access", pair.access), ("refresh", pair.refresh)):
