@@ -7,7 +7,10 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
+from redis import Redis
+
 from flask_jwt_revoke import Authority
+from tests.redis_page import administrator
 from tests.servers import Server
 
 from .copies import copy_subject
@@ -44,7 +47,8 @@ def revoked(authority: Authority) -> None:
 
 
 def peers_pattern(authority: Authority) -> None:
-    authority.store.client.set(PEER_KEY, "", ex=int(authority.config.access_lifetime))
+    with Redis.from_url(administrator(authority.config.redis_url or "")) as client:
+        client.set(PEER_KEY, "", ex=int(authority.config.access_lifetime))
 
 
 def sessions(count: int) -> Callable[[Authority], None]:

@@ -171,6 +171,8 @@ class Store:
                     if "one or more keys" in str(error):
                         raise self._outage(error) from error
                     # Refused as a whole, so nothing was carried out.
+                    if not isinstance(error, redis.WatchError):
+                        abandon(pipe)  # which ends the WATCH on the node that was asked
                     pipe.reset()
                     time.sleep(random.random() * min(attempt, 10) / 1000)  # noqa: S311 - jitter
         raise Outage("Too many writers at once for this subject.")

@@ -305,7 +305,7 @@ def test_promise_12_no_setting_that_cannot_work_is_shown(tour: Tour, number: int
 
 
 SEEN = (
-    "Traceback", "RuntimeError: a view", "refused '", "accepted unchecked", "RevokedToken",
+    "Traceback", "RuntimeError: a view", "refused '", "' unchecked", "RevokedToken",
     "invalid username-password", "NoPermissionError", "Connection refused", "logged", "alice",
 )  # fmt: skip
 

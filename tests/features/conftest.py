@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from werkzeug.security import generate_password_hash
+from werkzeug.test import TestResponse
 
 from example_app import create_app, users
 
@@ -46,3 +48,11 @@ def example(folder: Path) -> Iterator[MakeApp]:
     yield make
     for app in made:
         app.extensions["jwt_revoke"].close()
+
+
+def after_the_pause(ask: Callable[[], TestResponse]) -> TestResponse:
+    """What is answered when the breaker has let somebody ask again."""
+    until = time.monotonic() + 5
+    while (answer := ask()).status_code == 503 and time.monotonic() < until:
+        time.sleep(0.05)
+    return answer

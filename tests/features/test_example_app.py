@@ -31,7 +31,7 @@ from flask_jwt_revoke import RevokedToken
 from ..conftest import missing
 from ..redis_page import EXAMPLE
 from ..servers import BINARIES, Server, free_ports
-from .conftest import MakeApp
+from .conftest import MakeApp, after_the_pause
 
 ROOT = Path(__file__).parents[2]
 ALICE = {"username": "alice", "password": DEMO["alice"]}
@@ -296,7 +296,7 @@ class TestOutages:
                 assert client.open(path, method=method, headers=headers).status_code == 503
         finally:
             server.resume()
-        assert client.get("/me", headers=headers).status_code == 200
+        assert after_the_pause(lambda: client.get("/me", headers=headers)).status_code == 200
         sign_in(client)
 
     @COUNTED
