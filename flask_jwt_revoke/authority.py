@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, cast, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from . import signals
 from .config import Config
@@ -18,7 +18,6 @@ from .errors import (
     TokenRefused,
     WrongType,
 )
-from .explanation import Explanation, explained
 from .inquiry import Inquiry
 from .ledger import Choose, Ledger, of_device, only, other_than
 from .models import Claims, OnOutage, Session, TokenPair, TokenType, Verdict
@@ -30,7 +29,11 @@ from .sessions import LastSeen, SessionRules, check_device_id, check_text
 from .store import Breaker, Client, Command, Keys, Store, connector, mark
 from .strategies import NAMED, Strategy
 from .tokens import Tokens, check_id, new_id
-from .upkeep import REPAIRED, Findings, Upkeep
+
+if TYPE_CHECKING:
+    # What an operator asks for is imported when it is asked for: no app waits for it to start.
+    from .explanation import Explanation
+    from .upkeep import Findings
 
 log = logging.getLogger("flask_jwt_revoke")
 
@@ -81,7 +84,6 @@ class Authority:
             self._tell,
             self._near.end if self._near else _no_one,
         )
-        self._upkeep = Upkeep(self._ledger)
         self._rules = SessionRules(config)
         self._last_seen = LastSeen()
 
@@ -359,7 +361,10 @@ class Authority:
 
         ``dry_run`` finds, and changes nothing.
         """
-        return self._upkeep.purge(check_id("subject", subject), self.clock(), dry_run)
+        from .upkeep import Upkeep  # noqa: PLC0415
+
+        check_id("subject", subject)
+        return Upkeep(self._ledger).purge(subject, self.clock(), dry_run)
 
     def repair(self, subject: str, *, dry_run: bool = False, actor: str | None = None) -> Findings:
         """Make a subject's index and sessions agree; no token that is refused becomes live.
@@ -367,8 +372,11 @@ class Authority:
         A live token that is not in the index is put into it. A session whose tokens are
         refused is ended. ``dry_run`` finds, and changes nothing.
         """
+        from .upkeep import REPAIRED, Upkeep  # noqa: PLC0415
+
+        check_id("subject", subject)
         now = self.clock()
-        found = self._upkeep.repair(check_id("subject", subject), now, dry_run)
+        found = Upkeep(self._ledger).repair(subject, now, dry_run)
         if not dry_run:
             self._tell.of_sessions(now, REPAIRED, subject, found.ended, actor=actor)
         return found
@@ -384,6 +392,8 @@ class Authority:
 
         :raises Outage: Redis could not be asked.
         """
+        from .explanation import explained  # noqa: PLC0415
+
         return explained(token, self.clock(), self.tokens, self._ledger)
 
     def close(self) -> None:

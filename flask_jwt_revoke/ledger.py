@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -24,18 +24,25 @@ Choose = Callable[[list[Session]], list[Session]]
 _AT_ONCE = 1000
 
 
-@dataclass(frozen=True, slots=True)
 class Ledger:
     """``now`` is a Unix time in seconds; ``why`` is an entry's mark, ``<reason>@<time>``.
 
     ``forget`` is called with the subject of each transaction once it is through, or may be.
     """
 
-    config: Config
-    store: Store
-    strategy: Strategy
-    tell: Teller
-    forget: Callable[[str], None]
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        strategy: Strategy,
+        tell: Teller,
+        forget: Callable[[str], None],
+    ) -> None:
+        self.config = config
+        self.store = store
+        self.strategy = strategy
+        self.tell = tell
+        self.forget = forget
 
     def sign_in(self, pair: Pair, session: Session, now: float) -> tuple[int, list[Session]]:
         """Index a new session's pair; answers its version and the sessions it displaced.

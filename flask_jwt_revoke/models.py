@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 TokenType = Literal["access", "refresh"]
 OnOutage = Literal["deny", "allow"]
@@ -77,8 +77,7 @@ class TokenPair:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a check answers: live, or refused with a reason.
 
     ``because`` is the value that decided, as it stands in Redis, and ``key`` where it

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from .models import Claims, Session, TokenPair
 from .sessions import SessionRules
 from .tokens import Tokens, check_id, new_id
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """Claims that are not signed yet, since the version that they carry is read last."""
 
     access: Claims

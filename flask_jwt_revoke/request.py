@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from flask import Flask, Request, current_app, has_request_context, request
 from werkzeug.local import LocalProxy
@@ -26,8 +25,7 @@ _RULE = "_jwt_revoke_rule"
 _request: Callable[[], Request] = request._get_current_object  # type: ignore[attr-defined]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(NamedTuple):
     """What a view asks of the token."""
 
     required: bool = True

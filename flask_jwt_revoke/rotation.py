@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from .config import Config
 from .errors import ExpiredToken, ReusedToken, RevokedToken, TokenRefused
@@ -17,8 +18,7 @@ from .tokens import new_id, own_claims
 _MOST_OTHERS = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """What a refresh token is exchanged for. ``repeated``: it was exchanged just before."""
 
     session: Session
@@ -26,8 +26,7 @@ class Exchange:
     repeated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """No exchange: the session ends, and ``error`` is the answer."""
 
     session: Session
@@ -35,8 +34,7 @@ class Ended:
     reused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rotation:
+class Rotation(NamedTuple):
     """One exchange. It names its successors first, so that running it again is the same one."""
 
     spent: Claims

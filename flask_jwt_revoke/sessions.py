@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .config import Config
 from .errors import TooManySessions
@@ -53,11 +53,11 @@ def load(sid: str, record: str) -> Session:
     )
 
 
-@dataclass(frozen=True, slots=True)
 class SessionRules:
     """What the configuration says of sessions."""
 
-    config: Config
+    def __init__(self, config: Config) -> None:
+        self.config = config
 
     def is_over(self, session: Session, now: float) -> bool:
         return (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from blinker import NamedSignal, Namespace
@@ -37,11 +36,11 @@ subject_unblocked = _namespace.signal("subject-unblocked")
 outage = _namespace.signal("outage")
 
 
-@dataclass(frozen=True, slots=True)
 class Teller:
     """Sends signals in the name of an app."""
 
-    sender: object
+    def __init__(self, sender: object) -> None:
+        self._sender = sender
 
     def of_token(
         self, signal: NamedSignal, at: float, reason: str, token: Claims, **more: Any
@@ -74,7 +73,7 @@ class Teller:
         event = Event(**about)
         if event.actor is not None:
             log.info("%s by %r: %s", signal.name, event.actor, event.reason, extra=_record(event))
-        signal.send(self.sender, event=event)
+        signal.send(self._sender, event=event)
 
 
 def _record(event: Event) -> dict[str, str | None]:

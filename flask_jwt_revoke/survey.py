@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from .config import Config
 from .models import Session
 from .sessions import SessionRules, load
-from .store import Batch, Command, Keys, Scan, Store, text, texts
+from .store import Command, Keys, Store, text, texts
+from .store.scan import Batch, Scan
 
 Progress = Callable[[int], None]
 

@@ -6,7 +6,7 @@ import contextlib
 
 import click
 
-from ..store import Announcement, announcements
+from ..store.announcements import Announcement, announcements
 from .group import as_json, door, jwt
 from .output import fields, say, say_json
 from .words import moment

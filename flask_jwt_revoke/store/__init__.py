@@ -1,4 +1,3 @@
-from .announcements import Announcement, announcements
 from .breaker import Breaker
 from .client import Client, connector
 from .feed import Feed, Subscription, steady
@@ -6,12 +5,9 @@ from .keys import Keys, mark
 from .question import Command, Question
 from .redis import Store
 from .replies import Pairs, pairs, text, texts
-from .scan import Batch, Scan
 from .transaction import Reply, Transaction
 
 __all__ = [
-    "Announcement",
-    "Batch",
     "Breaker",
     "Client",
     "Command",
@@ -20,11 +16,9 @@ __all__ = [
     "Pairs",
     "Question",
     "Reply",
-    "Scan",
     "Store",
     "Subscription",
     "Transaction",
-    "announcements",
     "connector",
     "mark",
     "pairs",

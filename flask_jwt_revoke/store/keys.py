@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import string
-from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 # What separates a key's parts, what Redis Cluster reads as a hash tag, the escape
@@ -36,11 +35,11 @@ def remaining_ms(until: float, now: float) -> int:
     return math.ceil((until - now) * 1000)
 
 
-@dataclass(frozen=True, slots=True)
 class Keys:
     """Names of one subject's keys. The subject is the Redis Cluster hash tag."""
 
-    prefix: str
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
 
     @property
     def feed(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from flask_jwt_revoke import Authority, Outage
-from flask_jwt_revoke.store import Announcement, announcements
+from flask_jwt_revoke.store.announcements import Announcement, announcements
 
 from ..servers import BINARIES, Server
 
