@@ -89,10 +89,18 @@ class JWTRevoke:
     def check(self, token: str, *, type: TokenType = "access", fresh: bool = False) -> Claims:
         return self.authority.check(token, type=type, fresh=fresh)
 
-    def revoke(self, token: Presented, *, reason: str = "revoked") -> None:
-        self.authority.revoke(token, reason=reason)
+    def revoke(
+        self, token: Presented, *, reason: str = "revoked", actor: str | None = None
+    ) -> None:
+        self.authority.revoke(token, reason=reason, actor=actor)
 
-    def logout(self, token: Presented | None = None, *, reason: str = "logout") -> None:
+    def logout(
+        self,
+        token: Presented | None = None,
+        *,
+        reason: str = "logout",
+        actor: str | None = None,
+    ) -> None:
         """End the session of ``token``, or of the current request.
 
         :raises MissingToken: neither is there.
@@ -100,22 +108,52 @@ class JWTRevoke:
         presented = token if token is not None else current_claims()
         if presented is None:
             raise MissingToken()
-        self.authority.logout(presented, reason=reason)
+        self.authority.logout(presented, reason=reason, actor=actor)
 
-    def logout_session(self, subject: str, session_id: str, *, reason: str = "logout") -> bool:
-        return self.authority.logout_session(subject, session_id, reason=reason)
+    def logout_session(
+        self,
+        subject: str,
+        session_id: str,
+        *,
+        reason: str = "logout",
+        actor: str | None = None,
+    ) -> bool:
+        return self.authority.logout_session(subject, session_id, reason=reason, actor=actor)
 
-    def end_listed(self, subject: str, session_id: str, *, reason: str = "logout") -> bool:
-        return self.authority.end_listed(subject, session_id, reason=reason)
+    def end_listed(
+        self,
+        subject: str,
+        session_id: str,
+        *,
+        reason: str = "logout",
+        actor: str | None = None,
+    ) -> bool:
+        return self.authority.end_listed(subject, session_id, reason=reason, actor=actor)
 
-    def logout_device(self, subject: str, device_id: str, *, reason: str = "logout") -> int:
-        return self.authority.logout_device(subject, device_id, reason=reason)
+    def logout_device(
+        self,
+        subject: str,
+        device_id: str,
+        *,
+        reason: str = "logout",
+        actor: str | None = None,
+    ) -> int:
+        return self.authority.logout_device(subject, device_id, reason=reason, actor=actor)
 
-    def logout_others(self, subject: str, *, keep: str, reason: str = "logout_others") -> int:
-        return self.authority.logout_others(subject, keep=keep, reason=reason)
+    def logout_others(
+        self,
+        subject: str,
+        *,
+        keep: str,
+        reason: str = "logout_others",
+        actor: str | None = None,
+    ) -> int:
+        return self.authority.logout_others(subject, keep=keep, reason=reason, actor=actor)
 
     @overload
-    def logout_everywhere(self, subject: str, *, reason: str = ...) -> int: ...
+    def logout_everywhere(
+        self, subject: str, *, reason: str = ..., actor: str | None = ...
+    ) -> int: ...
     @overload
     def logout_everywhere(
         self,
@@ -124,6 +162,7 @@ class JWTRevoke:
         reason: str = ...,
         keep: str,
         claims: Mapping[str, Any] | None = ...,
+        actor: str | None = ...,
     ) -> TokenPair: ...
     def logout_everywhere(
         self,
@@ -132,22 +171,25 @@ class JWTRevoke:
         reason: str = "logout_everywhere",
         keep: str | None = None,
         claims: Mapping[str, Any] | None = None,
+        actor: str | None = None,
     ) -> int | TokenPair:
         """See :meth:`Authority.logout_everywhere`. A kept session that is the current one
         keeps its own claims where none are given.
         """
         if keep is None:
-            return self.authority.logout_everywhere(subject, reason=reason)
+            return self.authority.logout_everywhere(subject, reason=reason, actor=actor)
         current = current_claims()
         if claims is None and current is not None and current.session_id == keep:
             claims = own_claims(current)
-        return self.authority.logout_everywhere(subject, reason=reason, keep=keep, claims=claims)
+        return self.authority.logout_everywhere(
+            subject, reason=reason, keep=keep, claims=claims, actor=actor
+        )
 
-    def block(self, subject: str, *, reason: str = "blocked") -> None:
-        self.authority.block(subject, reason=reason)
+    def block(self, subject: str, *, reason: str = "blocked", actor: str | None = None) -> None:
+        self.authority.block(subject, reason=reason, actor=actor)
 
-    def unblock(self, subject: str) -> None:
-        self.authority.unblock(subject)
+    def unblock(self, subject: str, *, actor: str | None = None) -> bool:
+        return self.authority.unblock(subject, actor=actor)
 
     def sessions(self, subject: str) -> list[Session]:
         """The live sessions, newest first; the request's own has ``current`` set."""

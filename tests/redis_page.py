@@ -83,8 +83,12 @@ IN_CLUSTER = _rules("cluster")
 #: The example app counts sign-ins in the same Redis.
 EXAMPLE = APP.named("example").allowed(*_rules("limiter"))
 #: Whoever runs ``flask jwt`` looks through all keys.
-OPERATOR = APP.named("operator").allowed(*_rules("operator"))
+TO_OPERATE = _rules("operator")
+OPERATOR = APP.named("operator").allowed(*TO_OPERATE)
+#: And sees the configuration, for ``flask jwt doctor``.
+TO_EXAMINE = _rules("doctor")
+DOCTOR = OPERATOR.named("doctor").allowed(*TO_EXAMINE)
 #: The author's own strategy of docs/strategies.md asks one thing more.
 TENANTS = APP.named("tenants").allowed("+sismember")
 PREFIXED = tuple(APP.named(prefix).with_prefix(prefix) for prefix in ("one", "two"))
-USERS = (APP, EXAMPLE, OPERATOR, TENANTS, *PREFIXED)
+USERS = (APP, EXAMPLE, OPERATOR, DOCTOR, TENANTS, *PREFIXED)

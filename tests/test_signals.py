@@ -19,6 +19,7 @@ def heard() -> Iterator[Heard]:
     for signal in (
         signals.token_issued, signals.token_refused, signals.token_revoked,
         signals.token_rotated, signals.reuse_detected, signals.subject_blocked,
+        signals.subject_unblocked,
         signals.logged_out, signals.logged_out_everywhere, signals.outage,
     ):  # fmt: skip
 
@@ -107,3 +108,26 @@ def test_a_request_without_a_token_is_no_refused_token(
     app.add_url_rule("/", "view", lambda: "in")
     assert app.test_client().get("/").status_code == 401
     assert heard == []
+
+
+def test_each_verb_of_the_extension_tells_its_actor(
+    make_app: Callable[..., Flask], heard: Heard
+) -> None:
+    app = make_app()
+    with app.app_context():
+        revoke, by = app.revoke, {"actor": "admin"}
+        pairs = [revoke.issue("alice", device_id=str(number)) for number in range(6)]
+        heard.clear()
+        revoke.revoke(pairs[0].access, **by)
+        revoke.logout(pairs[0].access, **by)
+        assert revoke.logout_session("alice", pairs[1].session_id, **by)
+        assert revoke.end_listed("alice", pairs[2].session_id, **by)
+        assert revoke.logout_device("alice", "3", **by) == 1
+        assert revoke.logout_others("alice", keep=pairs[5].session_id, **by) == 1
+        revoke.logout_everywhere("alice", keep=pairs[5].session_id, **by)
+        assert revoke.logout_everywhere("alice", **by) == 2
+        revoke.block("alice", **by)
+        assert revoke.unblock("alice", **by) is True
+        assert revoke.unblock("alice", **by) is False
+    assert [event.actor for _, _, event in heard] == ["admin"] * 10
+    assert heard[-1][0] == "subject-unblocked"

@@ -71,7 +71,7 @@ class Group(AppGroup):
 def jwt() -> None:
     """Look into the revocation of tokens, explain it, and act.
 
-    Exit codes: 0; 1, refused or not found; 2, wrong usage; 3, Redis cannot be asked.
+    Exit codes: 0; 1, refused, not found or a FAIL; 2, wrong usage; 3, Redis cannot be asked.
     """
 
 

@@ -82,3 +82,15 @@ class Keys:
     def version(self, subject: str) -> str:
         """Integer; outlives every token that carries it."""
         return f"{self.base(subject)}version"
+
+
+#: The type of each kind of a subject's keys.
+TYPES = {
+    "revoked": "string",
+    "tokens": "zset",
+    "sessions": "hash",
+    "blocked": "string",
+    "version": "string",
+}
+#: What else stands behind the prefix, of no subject.
+OTHERS = ("canary", "audit", "doctor")

@@ -89,6 +89,11 @@ class Store:
                 self._lock.release()
         return self._made
 
+    @property
+    def is_handed_in(self) -> bool:
+        """Whether the client is not our own."""
+        return not self._owned
+
     def close(self) -> None:
         """Close the connections, but not a client that was handed in."""
         if not self._owned:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from flask_jwt_revoke.cli import jwt
+from flask_jwt_revoke.doctor import NAMES
 
 from ..redis_page import OPERATOR
 from ..servers import Server
@@ -36,6 +37,7 @@ def test_the_json_is_as_documented(server: Server, make_console: Callable[..., C
         "keys": console.json("keys", "alice")[0],
         "why": console.json("why", token),
         "stats": console.json("stats"),
+        "doctor": console.json("doctor", "timeout")[0],
         "revoke": console.json("revoke", token),
         "logout": console.json("logout", "alice"),
         "block": console.json("block", "alice"),
@@ -46,6 +48,11 @@ def test_the_json_is_as_documented(server: Server, make_console: Callable[..., C
     assert documents.keys() | {"watch"} == jwt.commands.keys()
     for command, document in documents.items():
         assert document.keys() == documented(command), command
+
+
+def test_each_line_of_the_doctor_is_in_the_table() -> None:
+    table = PAGE.partition("| line | what it looks at |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == sorted(NAMES)
 
 
 @pytest.mark.parametrize("command", sorted(jwt.commands))

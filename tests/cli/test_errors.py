@@ -18,6 +18,7 @@ Make = Callable[..., Console]
 ALL = (
     ("sessions", "alice"), ("keys", "alice"), ("stats",), ("watch",), ("logout", "alice"),
     ("block", "alice"), ("unblock", "alice"), ("purge",), ("purge", "alice"), ("repair", "alice"),
+    ("doctor",),
 )  # fmt: skip
 
 
@@ -60,6 +61,7 @@ def test_an_outage_that_begins_in_the_middle_is_3(make_console: Make) -> None:
         (("block", "alice", "--reason", "two words"), "reason must be 1 to 64"),
         (("block", "alice", "--actor", "\udcff"), "Invalid value for '--actor'"),
         (("logout", "alice", "--nope"), "No such option"),
+        (("doctor", "evictions"), "there is no line evictions; there are reachable, "),
         (("nonsense",), "No such command 'nonsense'."),
     ],
 )

@@ -1,0 +1,145 @@
+"""Settings of the app that let pass what should not pass."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+
+from ..config import Config
+from .finding import Judgement, fail, ok, unknown, warn
+
+_HOUR, _DAY = 3600, 86_400
+_LONG_TIMEOUT = 1.0  # seconds
+_FEW = 8  # different bytes
+_PLACEHOLDERS = (
+    b"change me",
+    b"changeme",
+    b"change-me",
+    b"change_me",
+    b"your-secret",
+    b"your secret",
+)
+_RANDOM = 'use what python -c "import secrets; print(secrets.token_hex(64))" prints'
+
+
+def secret(config: Config) -> Judgement:
+    if not config.algorithm.startswith("HS"):
+        return ok(f"{config.algorithm}: a key pair")
+    secrets = list((config.keys or {"": config.secret_key or b""}).values())
+    shortest = min(map(len, secrets))
+    if any(len(set(one)) < _FEW or _is_placeholder(one) for one in secrets):
+        return fail("a signing key that can be guessed: whoever has it signs himself in", _RANDOM)
+    if any(b" " in one or b"secret" in one.lower() for one in secrets):
+        return warn("a signing key in words, which can be guessed sooner than chance", _RANDOM)
+    return ok(f"{config.algorithm}, {shortest} bytes")
+
+
+def _is_placeholder(key: bytes) -> bool:
+    return any(one in key.lower() for one in _PLACEHOLDERS)
+
+
+def access_lifetime(config: Config) -> Judgement:
+    seconds, is_checked = config.access_lifetime, "access" in config.checked_types
+    said = f"{seconds:g} s"
+    if not is_checked:
+        found = f"{said}, for which a revoked access token is accepted (CHECKED_TYPES)"
+        if seconds > _HOUR:
+            return fail(found, "check access tokens, or shorten JWT_REVOKE_ACCESS_LIFETIME")
+        return warn(found, "check access tokens, if that is too long")
+    if seconds > _DAY:
+        found = f"{said}: a stolen access token is good for as long, unless it is revoked"
+        return warn(found, "shorten JWT_REVOKE_ACCESS_LIFETIME; refresh tokens keep people in")
+    return ok(said)
+
+
+def cookie_secure(config: Config) -> Judgement | None:
+    if "cookies" not in config.token_location:
+        return None
+    if config.cookie_secure:
+        return ok("over HTTPS alone")
+    return fail("tokens are sent over plain HTTP too", "set JWT_REVOKE_COOKIE_SECURE to True")
+
+
+def cookie_samesite(config: Config) -> Judgement | None:
+    if "cookies" not in config.token_location:
+        return None
+    if config.cookie_samesite == "None":
+        found = "None: other sites' pages send the cookies along"
+        return warn(found, "set JWT_REVOKE_COOKIE_SAMESITE to Lax, unless other sites embed yours")
+    return ok(config.cookie_samesite)
+
+
+def csrf(config: Config) -> Judgement | None:
+    if "cookies" not in config.token_location:
+        return None
+    if config.csrf_protect:
+        return ok("asked for")
+    return fail("another site's form acts for who is signed in", "set JWT_REVOKE_CSRF_PROTECT")
+
+
+def store(is_in_process: bool) -> Judgement:
+    if not is_in_process:
+        return ok("a server")
+    workers = os.environ.get("WEB_CONCURRENCY", "")
+    found = "memory, which each process has of its own and loses when it ends"
+    if workers.isdigit() and int(workers) > 1:
+        remedy = "set JWT_REVOKE_REDIS_URL to a server"
+        return fail(
+            f"{found}: {workers} workers do not hear of each other (WEB_CONCURRENCY)", remedy
+        )
+    return warn(found, "set JWT_REVOKE_REDIS_URL to a server, for more than one process")
+
+
+def on_outage(config: Config) -> Judgement:
+    allowed = [type for type in config.checked_types if config.on_outage_of(type) == "allow"]
+    if allowed:
+        found = f"allow, for {' and '.join(allowed)}: while Redis is away, revoked tokens pass"
+        return warn(found, "set JWT_REVOKE_ON_OUTAGE to deny")
+    return ok("deny")
+
+
+def on_lost_data(config: Config) -> Judgement:
+    if config.on_lost_data == "allow":
+        found = "allow: after Redis has lost data, revoked tokens pass"
+        return warn(found, "set JWT_REVOKE_ON_LOST_DATA to deny")
+    return ok("deny")
+
+
+def timeout(config: Config) -> Judgement:
+    found = f"{config.timeout:g} s"
+    if config.timeout > _LONG_TIMEOUT:
+        said = f"{found}: as long is each request held while Redis does not answer"
+        return warn(said, "shorten JWT_REVOKE_TIMEOUT; see round_trip for what it takes")
+    return ok(found)
+
+
+def debug(is_debug: bool | None) -> Judgement:
+    if is_debug is None:
+        found = "not told: another process serves, and may be in debug mode"
+        return unknown(found, "see how it is started")
+    if is_debug:
+        found = "on: who can reach an error page may read and run what he likes"
+        return fail(found, "start without --debug and FLASK_DEBUG")
+    return ok("off")
+
+
+_OF_CONFIG = (
+    secret,
+    access_lifetime,
+    cookie_secure,
+    cookie_samesite,
+    csrf,
+    on_outage,
+    on_lost_data,
+    timeout,
+)
+NAMES = (*(look.__name__ for look in _OF_CONFIG), store.__name__, debug.__name__)
+
+
+def settings(
+    config: Config, is_in_process: bool, is_debug: bool | None
+) -> dict[str, Callable[[], Judgement | None]]:
+    """The lines about the app, by name."""
+    of_config = {look.__name__: partial(look, config) for look in _OF_CONFIG}
+    return {**of_config, "store": partial(store, is_in_process), "debug": partial(debug, is_debug)}
