@@ -23,7 +23,6 @@ def needed(keys: Keys) -> tuple[Command, ...]:
         ("ZSCORE", key, "member"),
         ("EVAL", "return 0", "1", key),
         ("WATCH", key),
-        ("UNWATCH",),
         ("MULTI",),
         ("EXEC",),
         ("GET", key),
