@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from . import signals
 from .config import Config
 from .errors import (
+    BrokenData,
+    ConfigurationError,
     ExpiredToken,
     MalformedToken,
     NotFresh,
+    NotReplicated,
     Outage,
     RevokedToken,
     TokenRefused,
@@ -26,7 +30,7 @@ from .pairs import mint
 from .rotation import Ended, Exchange, Rotation
 from .seen import Known
 from .sessions import LastSeen, SessionRules, check_device_id, check_text
-from .store import Breaker, Client, Command, Keys, Store, connector, mark
+from .store import Breaker, Client, Command, Keys, Store, connector, is_in_process, mark
 from .strategies import NAMED, Strategy
 from .tokens import Tokens, check_id, new_id
 
@@ -47,7 +51,8 @@ class Authority:
     ``clock`` answers the Unix time in seconds, ``sender`` is what signals are sent by.
 
     Each verb that writes raises :class:`Outage` where Redis cannot be asked; it is then
-    unknown whether it was done, and safe to repeat.
+    unknown whether it was done, and safe to repeat. Each that ends something raises
+    :class:`NotReplicated` where it was done and ``WAIT_REPLICAS`` of them do not have it.
 
     :raises ConfigurationError: a key or the Redis URL cannot be used.
     """
@@ -64,6 +69,8 @@ class Authority:
         self.clock = clock
         self.keys = Keys(config.key_prefix)
         self.tokens = Tokens(config)
+        if config.wait_replicas and redis is not None and is_in_process(redis):
+            raise ConfigurationError("JWT_REVOKE_WAIT_REPLICAS takes a server, not fakeredis")
         connect = connector(config.redis_url, config.timeout, redis)
         self.store = Store(
             connect,
@@ -72,6 +79,7 @@ class Authority:
             timeout=config.timeout,
             breaker=Breaker(config.breaker_failures, config.breaker_pause),
             owned=redis is None,
+            wait_replicas=config.wait_replicas,
         )
         strategy = NAMED.get(config.strategy) if isinstance(config.strategy, str) else None
         self._strategy: Strategy = strategy or config.strategy
@@ -124,11 +132,12 @@ class Authority:
         )
         pair = mint(subject, session, now, self._rules, claims=claims, fresh=fresh)
         self.tokens.check_signable(pair.access)
-        version, displaced = self._ledger.sign_in(pair, session, now)
-        self._tell.of_token(
-            signals.token_issued, now, "issue", pair.refresh, count=2, device=session.device
-        )
-        self._tell.of_sessions(now, "displaced", subject, displaced)
+        with self._ending() as ledger:
+            version, displaced = ledger.sign_in(pair, session, now)
+            self._tell.of_token(
+                signals.token_issued, now, "issue", pair.refresh, count=2, device=session.device
+            )
+            self._tell.of_sessions(now, "displaced", subject, displaced)
         self._last_seen.is_due(session.id, now)
         return pair.signed(self.tokens, version)
 
@@ -202,11 +211,13 @@ class Authority:
                 raise _wrong_type("refresh")
             if spent.session_id is None or spent.version is None:
                 raise MalformedToken("The token was not issued here and cannot be exchanged.")
-            decision, version = self._ledger.rotate(
-                Rotation.of(spent, now, self.config), mark("reused", now)
-            )
+            self.tokens.check_exchangeable(spent)
+            with self._ending() as ledger:
+                rotation = Rotation.of(spent, now, self.config)
+                decision, version = ledger.rotate(rotation, mark("reused", now))
+                if isinstance(decision, Ended):
+                    self._tell_not_rotated(now, spent, decision)
             if isinstance(decision, Ended):
-                self._tell_not_rotated(now, spent, decision)
                 raise decision.error
         except TokenRefused as refused:
             self._refused(refused, now)
@@ -230,8 +241,9 @@ class Authority:
         """
         now = self.clock()
         claims = self._presented(token, now)
-        self._ledger.revoke(claims, now, mark(reason, now))
-        self._tell.of_token(signals.token_revoked, now, reason, claims, actor=actor)
+        with self._ending() as ledger:
+            ledger.revoke(claims, now, mark(reason, now))
+            self._tell.of_token(signals.token_revoked, now, reason, claims, actor=actor)
 
     def logout(self, token: Presented, *, reason: str = "logout", actor: str | None = None) -> None:
         """End the session that a token belongs to, even when the token has just expired.
@@ -332,15 +344,18 @@ class Authority:
         now = self.clock()
         if keep is not None:
             return self._keep_one(subject, check_id("keep", keep), now, reason, claims, actor=actor)
-        count = self._ledger.end_all(subject, now, mark(reason, now))
-        self._tell_everywhere(subject, now, reason, count, actor)
+        with self._ending() as ledger:
+            count = ledger.end_all(subject, now, mark(reason, now))
+            self._tell_everywhere(subject, now, reason, count, actor)
         return count
 
     def block(self, subject: str, *, reason: str = "blocked", actor: str | None = None) -> None:
         """Refuse each token of a subject, and each sign-in, until it is unblocked."""
         now = self.clock()
-        self._ledger.block(check_id("subject", subject), now, mark(reason, now))
-        self._tell.of(signals.subject_blocked, at=now, reason=reason, subject=subject, actor=actor)
+        about = {"at": now, "reason": reason, "subject": subject, "actor": actor}
+        with self._ending() as ledger:
+            ledger.block(check_id("subject", subject), now, mark(reason, now))
+            self._tell.of(signals.subject_blocked, **about)
 
     def unblock(self, subject: str, *, actor: str | None = None) -> bool:
         """Answers whether the subject was blocked."""
@@ -376,9 +391,10 @@ class Authority:
 
         check_id("subject", subject)
         now = self.clock()
-        found = Upkeep(self._ledger).repair(subject, now, dry_run)
-        if not dry_run:
-            self._tell.of_sessions(now, REPAIRED, subject, found.ended, actor=actor)
+        with self._ending() as ledger:
+            found = Upkeep(ledger).repair(subject, now, dry_run)
+            if not dry_run:
+                self._tell.of_sessions(now, REPAIRED, subject, found.ended, actor=actor)
         return found
 
     # Looking
@@ -401,6 +417,17 @@ class Authority:
         if self._near is not None:
             self._near.close()
         self.store.close()
+
+    @contextmanager
+    def _ending(self) -> Iterator[Ledger]:
+        """What has ended is told of whether or not replicas have it.
+
+        :raises NotReplicated: they do not.
+        """
+        ledger = self._ledger.again()
+        yield ledger
+        if ledger.missed:
+            raise NotReplicated()
 
     def _check_live(
         self, known: Known, claims: Claims, now: float, on_outage: OnOutage | None
@@ -446,6 +473,8 @@ class Authority:
     def _on_outage(self, claims: Claims, outage: Outage, asked_for: OnOutage | None) -> None:
         """The one place that decides what an outage means for a check."""
         answer = asked_for or self.config.on_outage_of(claims.type)
+        if isinstance(outage, BrokenData):
+            answer = "deny"
         self._tell.of_token(signals.outage, self.clock(), answer, claims)
         if answer == "deny":
             raise outage
@@ -481,12 +510,13 @@ class Authority:
         pair = mint(subject, kept, now, self._rules, claims=claims, fresh=True)
         self.tokens.check_signable(pair.access)
         try:
-            version, count = self._ledger.end_all_but(kept, pair, now, mark(reason, now))
+            with self._ending() as ledger:
+                version, count = ledger.end_all_but(kept, pair, now, mark(reason, now))
+                self._tell_everywhere(subject, now, reason, count, actor)
         except RevokedToken:
             # A changed password must not leave others in because its own session is out.
             self.logout_everywhere(subject, reason=reason, actor=actor)
             raise
-        self._tell_everywhere(subject, now, reason, count, actor)
         return pair.signed(self.tokens, version)
 
     def _tell_everywhere(
@@ -505,24 +535,25 @@ class Authority:
         self, subject: str, sid: str, reason: str, actor: str | None, at_least: float = 0
     ) -> bool:
         now = self.clock()
-        session = self._ledger.end_session(subject, sid, now, mark(reason, now), at_least)
-        device = session.device if session else None
-        self._tell.of(
-            signals.logged_out,
-            at=now,
-            reason=reason,
-            subject=subject,
-            session_id=sid,
-            device=device,
-            actor=actor,
-        )
+        with self._ending() as ledger:
+            session = ledger.end_session(subject, sid, now, mark(reason, now), at_least)
+            self._tell.of(
+                signals.logged_out,
+                at=now,
+                reason=reason,
+                subject=subject,
+                session_id=sid,
+                device=session.device if session else None,
+                actor=actor,
+            )
         return session is not None
 
     def _end_chosen(self, subject: str, choose: Choose, reason: str, actor: str | None) -> int:
         now = self.clock()
         check_id("subject", subject)
-        ended = self._ledger.end_chosen(subject, now, mark(reason, now), choose)
-        self._tell.of_sessions(now, reason, subject, ended, actor=actor)
+        with self._ending() as ledger:
+            ended = ledger.end_chosen(subject, now, mark(reason, now), choose)
+            self._tell.of_sessions(now, reason, subject, ended, actor=actor)
         return len(ended)
 
     def _presented(self, token: Presented, now: float) -> Claims:

@@ -121,6 +121,12 @@ def _count(value: Any) -> int:
     return value
 
 
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _Rejected("a whole number from 0", repr(value))
+    return value
+
+
 def _some_of(*words: str) -> Parse[tuple[str, ...]]:
     def parse(value: Any) -> tuple[str, ...]:
         found = tuple(value) if isinstance(value, list | tuple) else ()
@@ -285,7 +291,7 @@ class Config:
     )  # fmt: skip
     timeout: float = _setting(
         0.25, _seconds(0, 60, above=True),
-        "What a check may wait for Redis, connecting included; in a write, for each step of it.",
+        "What a check may wait for Redis, connecting included; a write, twice as long.",
     )  # fmt: skip
     breaker_failures: int = _setting(
         3, _count, "After so many failures in a row, Redis is not asked for a while."
@@ -293,6 +299,11 @@ class Config:
     breaker_pause: float = _setting(
         1, _seconds(0.01, 3600), "How often one request then tries whether it answers again."
     )
+    wait_replicas: int = _setting(
+        0, _whole,
+        "What ends a token, a session or a subject succeeds only once so many replicas have it."
+        " 0 does not ask them.",
+    )  # fmt: skip
     near_cache_staleness: float | None = _setting(
         None, _optional(_seconds(0.1, 30)),
         "Reuse verdicts, and accept a token for at most so long after its revocation in another"
@@ -324,6 +335,11 @@ class Config:
         return str(answer)
 
     @property
+    def derives(self) -> bool:
+        """Whether CSRF values are derived from the signing key."""
+        return self.csrf_protect and "cookies" in self.token_location
+
+    @property
     def longest_lifetime(self) -> float:
         return max(self.access_lifetime, self.refresh_lifetime)
 
@@ -335,6 +351,10 @@ class Config:
         if self.secret_key is not None and self.keys is not None:
             raise ConfigurationError(
                 f"{PREFIX}SECRET_KEY and {PREFIX}KEYS exclude each other: put the secret into KEYS."
+            )
+        if self.wait_replicas and self.redis_url == "memory://":
+            raise ConfigurationError(
+                f"{PREFIX}WAIT_REPLICAS takes a server with replicas, which memory:// has not"
             )
         if self.session_idle_timeout is not None and "access" not in self.checked_types:
             raise ConfigurationError(

@@ -22,6 +22,8 @@ JWTRevokeError              the answer to a request
 │   └── TooManySessions
 ├── UnknownSession         404
 └── Outage                 503  Redis cannot be asked within the time budget
+    ├── NotReplicated           it is revoked, and too few replicas have it
+    └── BrokenData              a key holds what was not written there by us
 """
 
 from __future__ import annotations
@@ -169,3 +171,23 @@ class Outage(JWTRevokeError):
     reason = "outage"
     default_description = "Tokens cannot be checked at the moment."
     retry_after: ClassVar[int] = 1
+
+
+class NotReplicated(Outage):
+    """What was to end has ended, but fewer than ``WAIT_REPLICAS`` replicas have it.
+
+    A fail-over could undo it. Repeating is safe, and succeeds once the replicas have it.
+    """
+
+    reason = "not_replicated"
+    default_description = "It is revoked, but not on enough replicas yet; please repeat."
+
+
+class BrokenData(Outage):
+    """A key of the subject holds what the package did not write there; the log names it.
+
+    ``ON_OUTAGE`` does not apply: nothing is accepted.
+    """
+
+    reason = "broken_data"
+    default_description = "What is known of this account cannot be read."

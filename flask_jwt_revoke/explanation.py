@@ -126,6 +126,8 @@ class _Lookup:
             if command[0] == "MGET":
                 for key, value in zip(command[1:], answer, strict=True):
                     yield key, None if value is None else text(value)
+            elif command[0] == "EXISTS":
+                continue
             elif command[1] == self._sessions and answer is not None:
                 yield command[1], load(command[2], text(answer)).refresh or None
             else:

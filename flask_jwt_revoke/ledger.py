@@ -8,14 +8,14 @@ from functools import partial
 from typing import TypeVar
 
 from .config import Config
-from .errors import Outage, RevokedToken, SubjectBlocked
+from .errors import BrokenData, Outage, RevokedToken, SubjectBlocked
 from .models import Claims, Session, Verdict
 from .pairs import Pair
 from .rotation import Ended, Exchange, Rotation
 from .sessions import SessionRules, dump, load
 from .signals import Teller, outage
 from .store import Pairs, Reply, Store, Transaction, mark, pairs
-from .strategies import Strategy, shared_question, shared_verdict
+from .strategies import Strategy, count_question, shared_question, shared_verdict, whole
 
 T = TypeVar("T")
 Choose = Callable[[list[Session]], list[Session]]
@@ -28,6 +28,10 @@ class Ledger:
     """``now`` is a Unix time in seconds; ``why`` is an entry's mark, ``<reason>@<time>``.
 
     ``forget`` is called with the subject of each transaction once it is through, or may be.
+    ``missed`` are subjects of which something has ended that too few replicas have.
+
+    What ends something awaits ``WAIT_REPLICAS``. A sign-in that displaces nobody, an exchange
+    and a record do not: what a fail-over loses of them is refused afterwards, or asked again.
     """
 
     def __init__(
@@ -43,6 +47,11 @@ class Ledger:
         self.strategy = strategy
         self.tell = tell
         self.forget = forget
+        self.missed: list[str] = []
+
+    def again(self) -> Ledger:
+        """The same, of which nothing has been missed."""
+        return Ledger(self.config, self.store, self.strategy, self.tell, self.forget)
 
     def sign_in(self, pair: Pair, session: Session, now: float) -> tuple[int, list[Session]]:
         """Index a new session's pair; answers its version and the sessions it displaced.
@@ -68,13 +77,15 @@ class Ledger:
             self.strategy.on_issue(transaction, pair.both)
             for one in displaced:
                 self.end(transaction, one, mark("displaced", now))
+            if displaced:
+                transaction.await_replicas()
             self.sweep(transaction, over)
             transaction.put_session(session.id, dump(pair.held_by(session)), session.ends)
             return version, displaced
 
         watched = [keys.blocked(subject), *([keys.sessions(subject)] if decides else [])]
         version, displaced = self.transact(subject, now, write, watch=watched)
-        return int(version.value), displaced
+        return self._version(subject, version), displaced
 
     def record(self, token: Claims, now: float) -> None:
         """Index an outside token, unless it is revoked already."""
@@ -85,17 +96,20 @@ class Ledger:
             is_over = sid is not None and transaction.is_revoked(sid)
             revoked = is_over or transaction.is_revoked(token.id)
             record = None if sid is None else transaction.session_record(sid)
+            known = None if sid is None else _loaded_or_new(sid, record, token, now)
             over = self._some_over(transaction)
             transaction.begin()
-            if is_over:
+            if known is not None and known.is_broken:
+                self.sweep(transaction, [known])
+            if is_over or (known is not None and known.is_broken):
                 # The session's entry must outlive this token too.
                 transaction.revoke(sid or "", mark("recorded", now), token.expires_at)
+                return
             if revoked:
                 return
             self.strategy.on_issue(transaction, [token])
             self.sweep(transaction, over)
-            if sid is not None:
-                known = _loaded_or_new(sid, record, token, now)
+            if sid is not None and known is not None:
                 session = SessionRules(self.config).joined(known, token, now)
                 transaction.put_session(sid, dump(session), session.ends)
 
@@ -114,7 +128,8 @@ class Ledger:
         shared, own = shared_question(keys, spent), self.strategy.question(keys, spent)
 
         def write(transaction: Transaction) -> tuple[Exchange | Ended, Reply | None]:
-            verdict = shared_verdict(spent, shared, transaction.read(shared))
+            marks, count = transaction.read(shared), transaction.read(count_question(shared))
+            verdict = shared_verdict(spent, shared, marks, count)
             if not (verdict.live or self.forgives(verdict)):
                 raise RevokedToken()
             # Before the record: an exchange in between then shows in both, or makes EXEC fail.
@@ -128,6 +143,7 @@ class Ledger:
             transaction.begin()
             if isinstance(decision, Ended):
                 self.end(transaction, decision.session, why)
+                transaction.await_replicas()
                 return decision, None
             if decision.repeated:
                 return decision, None
@@ -140,12 +156,13 @@ class Ledger:
 
         watched = [*shared[1:], keys.sessions(spent.subject), *(command[1] for command in own)]
         decision, version = self.transact(spent.subject, rotation.now, write, watch=watched)
-        return decision, spent.version if version is None else int(version.value)
+        return decision, spent.version if version is None else self._version(spent.subject, version)
 
     def revoke(self, claims: Claims, now: float, why: str) -> None:
         def write(transaction: Transaction) -> None:
             self.strategy.on_revoke(transaction, claims, why)
             transaction.announce(why, claims.id)
+            transaction.await_replicas()
 
         self.transact(claims.subject, now, write)
 
@@ -164,8 +181,11 @@ class Ledger:
             record = transaction.session_record(sid)
             session = None if record is None else load(sid, record)
             transaction.begin()
+            if session is not None and session.is_broken:
+                session = None
             known = session or unknown
             self.end(transaction, replace(known, ends=max(known.ends, at_least)), why)
+            transaction.await_replicas()
             return session
 
         return self._watching_sessions(subject, now, write)
@@ -179,6 +199,8 @@ class Ledger:
             transaction.begin()
             for session in chosen:
                 self.end(transaction, session, why)
+            # Another verb may have ended some before, and not have waited for long enough.
+            transaction.await_replicas()
             return [one for one in chosen if not rules.is_over(one, now)]
 
         return self._watching_sessions(subject, now, write)
@@ -220,6 +242,8 @@ class Ledger:
             if transaction.is_revoked(kept.id) or (record is None and not is_lost):
                 raise RevokedToken()
             known = kept if record is None else load(kept.id, record)
+            if known.is_broken:
+                raise RevokedToken()
             session = pair.held_by(_renewed(known, kept))
             transaction.begin()
             tokens, sessions = transaction.token_count(), transaction.session_count()
@@ -234,12 +258,13 @@ class Ledger:
         watched = [keys.sessions(subject), keys.revoked(subject, kept.id), keys.blocked(subject)]
         version, left, tokens, sessions = self.transact(subject, now, write, watch=watched)
         self._end_rest(subject, now, pairs(left.value), why)
-        return int(version.value), self._count(tokens, sessions)
+        return self._version(subject, version), self._count(tokens, sessions)
 
     def block(self, subject: str, now: float, why: str) -> None:
         def write(transaction: Transaction) -> None:
             transaction.block(why)
             transaction.announce(why)
+            transaction.await_replicas()
 
         self.transact(subject, now, write)
 
@@ -259,6 +284,8 @@ class Ledger:
         return verdict.lost_data and self.config.on_lost_data == "allow"
 
     def end(self, transaction: Transaction, session: Session, why: str) -> None:
+        if session.is_broken:
+            session = replace(session, ends=transaction.now + self.config.longest_lifetime)
         self.strategy.on_logout(transaction, session, why)
         transaction.drop_sessions([session.id])
         transaction.announce(why, session.id)
@@ -266,6 +293,8 @@ class Ledger:
     def _end_tokens(self, transaction: Transaction, tokens: Pairs, why: str) -> None:
         self.strategy.on_logout_everywhere(transaction, tokens, why)
         transaction.announce(why)
+        if not self.missed:
+            transaction.await_replicas()
 
     def _end_rest(self, subject: str, now: float, tokens: Pairs, why: str) -> None:
         """End what the first transaction left: the tokens over its share, and any that came
@@ -279,6 +308,13 @@ class Ledger:
         live = int(tokens.value)
         return live if self.strategy.has_index else live + int(sessions.value)
 
+    def _version(self, subject: str, version: Reply) -> int:
+        """:raises BrokenData: no token can be issued under what stands there."""
+        found = whole(version.value, self.store.keys.version(subject))
+        if found is None:
+            raise BrokenData()
+        return found
+
     def _some_over(self, transaction: Transaction) -> list[Session]:
         """Sessions that are over, of the few that are looked at with each write."""
         rules = SessionRules(self.config)
@@ -288,7 +324,9 @@ class Ledger:
     def sweep(self, transaction: Transaction, over: Iterable[Session]) -> None:
         """Take sessions that are over off the list."""
         for session in over:
-            if session.ends + self.config.leeway > transaction.now:
+            if session.is_broken:
+                self.end(transaction, session, mark("broken", transaction.now))
+            elif session.ends + self.config.leeway > transaction.now:
                 # Idle for too long, with tokens that have not expired.
                 self.end(transaction, session, mark("idle", transaction.now))
             else:
@@ -307,7 +345,9 @@ class Ledger:
     ) -> T:
         """What this process keeps of the subject's verdicts ends with it."""
         try:
-            return self.store.transact(subject, now, write, watch=watch)
+            return self.store.transact(
+                subject, now, write, watch=watch, missed=lambda: self.missed.append(subject)
+            )
         except Outage:
             self.tell.of(outage, at=now, reason="write", subject=subject)
             raise

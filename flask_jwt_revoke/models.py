@@ -36,6 +36,7 @@ class Session:
     and system in short. ``refresh`` is the jti that may be exchanged, ``previous`` the one
     that it was exchanged for at ``rotated``, ``generation`` the number of exchanges, and
     ``others`` the session's other tokens, jti to exp. ``current``: the request's own.
+    ``is_broken``: its record could not be read, and nothing but its id is known.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Session:
     rotated: float = 0
     generation: int = 0
     others: Mapping[str, float] = field(default_factory=dict)
+    is_broken: bool = False
 
     @property
     def token_ids(self) -> list[str]:

@@ -52,6 +52,8 @@ class Rotation(NamedTuple):
 
         :raises RevokedToken: the record is lost, and ``ON_LOST_DATA`` is deny.
         """
+        if session is not None and session.is_broken:
+            return Ended(session, RevokedToken())
         if session is None or not session.refresh:
             session = self._found_again(session)
         if session.refresh == self.spent.id:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from .config import Config
 from .errors import TooManySessions
 from .models import Claims, Session
+
+log = logging.getLogger("flask_jwt_revoke")
 
 #: Characters of a label that are kept, and that a device_id may have.
 MAX_TEXT = 128
@@ -32,8 +36,11 @@ def dump(session: Session) -> str:
 
 
 def load(sid: str, record: str) -> Session:
-    fields = json.loads(record)
-    fields += [0] * (12 - len(fields))
+    """The session of a record; one that ``is_broken`` where somebody else has written it."""
+    fields = _fields(record)
+    if fields is None:
+        log.warning("The record of session %r cannot be read: it counts as ended", sid)
+        return Session(id=sid, created=0, last_seen=0, ends=0, is_broken=True)
     seen, created, ends, refresh, others, device, device_id, address, agent, *rest = fields
     previous, rotated, generation = rest
     return Session(
@@ -53,6 +60,47 @@ def load(sid: str, record: str) -> Session:
     )
 
 
+def _fields(record: str) -> list[Any] | None:
+    """All twelve; None where one of them is not what ``dump`` writes."""
+    try:
+        fields = json.loads(record)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(fields, list) or not _FEWEST <= len(fields) <= len(_CHECKS):
+        return None
+    fields += [0] * (len(_CHECKS) - len(fields))
+    sound = all(is_one(field) for is_one, field in zip(_CHECKS, fields, strict=True))
+    return fields if sound else None
+
+
+def _is_number(value: object) -> bool:
+    # Neither true, nor infinite, nor no number at all.
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _END_OF_TIME
+    )
+
+
+def _is_text(value: object) -> bool:
+    if not isinstance(value, str):
+        return value == 0
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half a character is JSON, and cannot be written again
+        return False
+    return True
+
+
+def _are_others(value: object) -> bool:
+    if not isinstance(value, dict):
+        return value == 0
+    return all(_is_text(jti) and _is_number(exp) for jti, exp in value.items())
+
+
+_FEWEST = 3
+_CHECKS = (*[_is_number] * 3, _is_text, _are_others, *[_is_text] * 5, *[_is_number] * 2)
+_END_OF_TIME = 253402300800  # the year 10000
+
+
 class SessionRules:
     """What the configuration says of sessions."""
 
@@ -61,7 +109,8 @@ class SessionRules:
 
     def is_over(self, session: Session, now: float) -> bool:
         return (
-            session.ends + self.config.leeway <= now
+            session.is_broken
+            or session.ends + self.config.leeway <= now
             or self.is_idle(session, now)
             or self.is_too_old(session, now)
         )

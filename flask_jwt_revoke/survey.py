@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from .config import Config
@@ -151,7 +150,8 @@ class _Count:
 
     def _add_sessions(self, batch: Batch, keys: list[str]) -> None:
         for records in _records(batch, keys):
-            live = [one for one in _readable(records) if not self.rules.is_over(one, self.now)]
+            found = (load(sid, record) for sid, record in records.items())
+            live = [one for one in found if not self.rules.is_over(one, self.now)]
             self.census.subjects += bool(live)
             self.census.sessions += len(live)
             if self.rules.config.strategy == "version":
@@ -200,13 +200,6 @@ def _records(batch: Batch, keys: list[str]) -> Iterator[dict[str, str]]:
 
 def _piece(key: str, cursor: int) -> Command:
     return ("HSCAN", key, str(cursor), "COUNT", "500")
-
-
-def _readable(records: dict[str, str]) -> Iterator[Session]:
-    """One record that somebody has broken does not keep the others from being counted."""
-    for sid, record in records.items():
-        with suppress(ValueError, TypeError):
-            yield load(sid, record)
 
 
 def _described(batch: Batch, keys: Keys) -> Iterator[FoundKey]:

@@ -10,6 +10,7 @@ import math
 import re
 import secrets
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -48,6 +49,7 @@ MAX_TOKEN = 8190
 MAX_ID = 256
 #: Lists and objects inside one another. Copying and writing what is deeper ends the stack.
 MAX_DEPTH = 32
+_LONGEST_VERSION = 2**63 - 1  # Redis counts no further
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*", re.ASCII)
 _SAID = ("alg", "kid", "iss", "sub", "jti", "sid", "type", "iat", "exp")
 _END_OF_TIME = 253402300800  # the year 10000; Redis refuses TTLs far beyond
@@ -101,15 +103,26 @@ class Tokens:
         named = config.keys or {"": config.secret_key or b""}
         loaded = {kid: _load(config.algorithm, algorithm, key, kid) for kid, key in named.items()}
         self._kid, self._signing = next(iter(loaded.items()))
-        self._raw_keys = tuple(named.values())
         # With a public key alone, tokens of an outside signer can still be checked.
-        self._can_sign = config.algorithm in _SHORTEST_SECRET or hasattr(self._signing, "sign")
+        signing = [kid for kid, key in loaded.items() if _can_sign(config.algorithm, key)]
+        self._can_sign = self._kid in signing
+        # What is derived from a public key, anybody could derive.
+        self._secrets = tuple(named[kid] for kid in signing)
+        if config.derives and not self._can_sign:
+            raise ConfigurationError(
+                f"JWT_REVOKE_TOKEN_LOCATION with cookies takes a key that can sign, since CSRF"
+                f" values are derived from it; {_setting_of(self._kid)} is a public key"
+            )
         self._verifying = {kid: _public(key) for kid, key in loaded.items()}
         self._seen = Seen()
+        self._overhead: int | None = None  # of header and signature
 
     def sign(self, claims: Claims) -> str:
+        return self._signed(_dumps(self._payload(claims)))
+
+    def _signed(self, payload: bytes) -> str:
         return self._jws.encode(
-            _dumps(self._payload(claims)),
+            payload,
             self._signing,
             self._config.algorithm,
             headers={"kid": self._kid} if self._kid else None,
@@ -117,19 +130,19 @@ class Tokens:
 
     def derived(self, purpose: str, value: str) -> str:
         """128 bits that only the holder of the signing key can compute, base64url."""
-        return _derived(self._raw_keys[0], purpose, value)
+        self._check_key()
+        return _derived(self._secrets[0], purpose, value)
 
     def is_derived(self, given: str, purpose: str, value: str) -> bool:
         """Whether ``derived`` answered it, or did so before another key came first."""
         return any(
             hmac.compare_digest(given.encode(), _derived(key, purpose, value).encode())
-            for key in self._raw_keys
+            for key in self._secrets
         )
 
     def check_signable(self, claims: Claims) -> None:
         """:raises ValueError: the author's claims cannot be in a token, or there is no key."""
-        if not self._can_sign:
-            raise ConfigurationError(f"{_setting_of(self._kid)}: a public key cannot sign")
+        self._check_key()
         if not all(isinstance(name, str) for name in claims.claims):
             raise ValueError("claims: each name must be a string")
         reserved = sorted(RESERVED.intersection(claims.claims))
@@ -143,9 +156,31 @@ class Tokens:
             _loads(written)
         except MalformedToken:
             raise ValueError("claims are nested too deeply, or a name stands twice") from None
-        size = len(written)
-        if size > MAX_TOKEN * 5 // 8:
-            raise ValueError(f"claims are too large: {size} bytes of JSON in one token")
+        if self._length(claims) > MAX_TOKEN:
+            raise ValueError(f"claims are too large: {len(written)} bytes of JSON in one token")
+
+    def check_exchangeable(self, spent: Claims) -> None:
+        """Its claims, written again, may need more room than before.
+
+        :raises MalformedToken: the new pair would be refused.
+        """
+        self._check_key()
+        own = replace(spent, claims=own_claims(spent))
+        if self._length(own) > MAX_TOKEN:
+            raise MalformedToken("The claims have become too large for a new token; sign in.")
+
+    def _check_key(self) -> None:
+        if not self._can_sign:
+            raise ConfigurationError(f"{_setting_of(self._kid)}: a public key cannot sign")
+
+    def _length(self, claims: Claims) -> int:
+        """Of the longest token with these claims: its version is not known yet."""
+        longest = replace(
+            claims, id="x" * len(new_id()), version=_LONGEST_VERSION, type="refresh", fresh=False
+        )
+        if self._overhead is None:
+            self._overhead = len(self._signed(b""))
+        return self._overhead + math.ceil(len(_dumps(self._payload(longest))) * 4 / 3)
 
     def verify(self, token: str, now: float, *, allow_expired: bool = False) -> Claims:
         """Verify the signature, then each claim. ``now`` is a Unix time in seconds.
@@ -281,6 +316,10 @@ def _load(name: str, algorithm: Algorithm, key: bytes, kid: str) -> Any:
     if weakness:
         raise ConfigurationError(f"{_setting_of(kid)}: {weakness}")
     return loaded
+
+
+def _can_sign(algorithm: str, key: Any) -> bool:
+    return algorithm in _SHORTEST_SECRET or hasattr(key, "sign")
 
 
 def _setting_of(kid: str) -> str:

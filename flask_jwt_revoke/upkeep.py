@@ -76,6 +76,8 @@ class Upkeep:
         self.ledger.sweep(transaction, found.over)
         for session in found.ended:
             self.ledger.end(transaction, session, mark(REPAIRED, transaction.now))
+        if found.ended:
+            transaction.await_replicas()
         for session in found.pared:
             transaction.put_session(session.id, dump(session), session.ends)
         if found.unindexed:
@@ -83,11 +85,12 @@ class Upkeep:
 
     def _disagreements(self, transaction: Transaction) -> Findings:
         rules, now = SessionRules(self.ledger.config), transaction.now
-        live = [one for one in _sessions(transaction) if not rules.is_over(one, now)]
+        found = _sessions(transaction)
+        live = [one for one in found if not rules.is_over(one, now)]
         lacking = self._lacking(transaction, live)
         revoked = _revoked(transaction, [*(one.id for one in live), *lacking])
         unindexed: dict[str, float] = {}
-        ended, pared = [], []
+        ended, pared = [one for one in found if one.is_broken], []
         for session in live:
             doubtful = [id for id in session.token_ids if id in lacking and id not in revoked]
             refused = [id for id in doubtful if self._is_refused(transaction, session, id)]

@@ -80,6 +80,7 @@ APP = _user("user")
 TO_SENTINEL = _user("sentinel")
 DATABASE, CLIENT_NAME = _rules("database"), _rules("client_name")
 IN_CLUSTER = _rules("cluster")
+REPLICAS = _rules("wait")
 #: The example app counts sign-ins in the same Redis.
 EXAMPLE = APP.named("example").allowed(*_rules("limiter"))
 #: Whoever runs ``flask jwt`` looks through all keys.

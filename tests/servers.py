@@ -123,13 +123,11 @@ class Sentinel(Server):
 
 
 class Cluster:
-    """Three primaries, with all slots served."""
+    """Three primaries, with all slots served. ``also``: rights of the package's user."""
 
-    def __init__(self, binary: str) -> None:
-        self.servers = [
-            Server(binary, "--cluster-enabled", "yes", "--save", "", port=port, also=IN_CLUSTER)
-            for port in free_ports(3)
-        ]
+    def __init__(self, binary: str, *also: str) -> None:
+        self._binary, self._also = binary, (*IN_CLUSTER, *also)
+        self.servers = self._serve_three()
         first = self.servers[0]
         share = 16384 // 3 + 1
         for number, server in enumerate(self.servers):
@@ -147,6 +145,11 @@ class Cluster:
 
     def client(self, **options: object) -> redis.RedisCluster:
         return redis.RedisCluster(port=self.servers[0].port, host="127.0.0.1", **options)
+
+    def _serve_three(self) -> list[Server]:
+        options = ("--cluster-enabled", "yes", "--save", "")
+        ports = free_ports(3)
+        return [Server(self._binary, *options, port=port, also=self._also) for port in ports]
 
     def _wait(self) -> None:
         until = time.monotonic() + 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,8 @@ import jwt
 import pytest
 import redis
 
-from flask_jwt_revoke import Authority, RevokedToken, WrongType
+from flask_jwt_revoke import Authority, MalformedToken, RevokedToken, WrongType
+from flask_jwt_revoke.tokens import MAX_TOKEN
 
 from .conftest import SECRET, Clock, store_of
 from .servers import Server
@@ -25,6 +27,24 @@ def ttl(authority: Authority, subject: str, id: str) -> float:
 
 def index(authority: Authority, subject: str = "alice") -> dict[str, float]:
     return dict(authority.store.listed(subject))
+
+
+def test_a_token_that_would_outgrow_what_is_accepted_is_not_exchanged(
+    make_authority: Callable[..., Authority], server: Server
+) -> None:
+    """Another signer writes é in two bytes, and this one in six."""
+    authority = make_authority(server.url)
+    pair = authority.issue("alice")
+    grown = {**payload(pair.refresh), "x": "é" * 1500}
+    body = json.dumps(grown, ensure_ascii=False).encode()
+    token = jwt.PyJWS().encode(body, SECRET, "HS256")
+    assert len(token) < MAX_TOKEN
+    with server.client() as client:
+        before = {key: client.dump(key) for key in client.keys("*")}
+        with pytest.raises(MalformedToken, match="too large"):
+            authority.rotate(token)
+        assert {key: client.dump(key) for key in client.keys("*")} == before
+    assert authority.rotate(pair.refresh)
 
 
 def payload(token: str) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def test_seconds_may_be_a_timedelta() -> None:
         ("session_address", "half"), ("refresh_grace", -1), ("token_location", ["query"]),
         ("token_location", "headers"), ("access_cookie", "a;b"), ("csrf_header", "a b"),
         ("cookie_path", "auth"), ("cookie_secure", 1), ("cookie_samesite", "none"),
+        ("wait_replicas", -1), ("wait_replicas", True), ("wait_replicas", 1.0),
         ("csrf_protect", "no"), ("csrf_field", ""), ("outside_tokens_without_jti", 1),
         ("secret_key", ""), ("secret_key", 7), ("keys", {}), ("keys", {"": "x"}), ("keys", ["x"]),
     ],

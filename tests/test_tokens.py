@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import time
 from typing import Any
@@ -32,7 +33,7 @@ from flask_jwt_revoke import (
 )
 from flask_jwt_revoke.models import Claims
 from flask_jwt_revoke.seen import Seen
-from flask_jwt_revoke.tokens import RESERVED, Tokens, new_id
+from flask_jwt_revoke.tokens import MAX_TOKEN, RESERVED, Tokens, new_id
 
 from .conftest import SECRET
 
@@ -125,6 +126,26 @@ def test_the_largest_claims_that_may_be_signed_can_be_verified() -> None:
     assert room.verify(room.sign(made), NOW).claims["x"] == "y" * 4800
 
 
+@pytest.mark.parametrize("algorithm", ["HS256", *PRIVATE])
+def test_claims_are_refused_from_the_first_byte_that_makes_the_token_too_long(
+    algorithm: str,
+) -> None:
+    key = pem(PRIVATE[algorithm]) if algorithm in PRIVATE else SECRET * 4
+    room = tokens(algorithm=algorithm, keys={"a key with a long name " * 9: key})
+    taken, refused = 0, MAX_TOKEN
+    while refused - taken > 1:
+        size = (taken + refused) // 2
+        made = claims(claims={"x": "y" * size}, version=2**63 - 1, type="refresh")
+        try:
+            room.check_signable(made)
+        except ValueError:
+            refused = size
+        else:
+            taken = size
+            assert room.verify(room.sign(made), NOW).claims["x"] == "y" * size
+    assert len(room.sign(claims(claims={"x": "y" * (taken + 8)}, version=2**63 - 1))) > MAX_TOKEN
+
+
 class TestKeyRotation:
     OLD, NEW = "o" * 64, "n" * 64
 
@@ -167,6 +188,25 @@ class TestKeyRotation:
         assert room.verify(signed(PLAIN, pem(RSA), "RS256", kid="new"), NOW)
         with pytest.raises(ConfigurationError, match="public key cannot sign"):
             room.check_signable(claims())
+        with pytest.raises(ConfigurationError, match="public key cannot sign"):
+            room.derived("csrf", "S1")
+
+    def test_what_anybody_can_derive_from_a_public_key_is_not_accepted(self) -> None:
+        both = {"new": pem(RSA), "old": public_pem(rsa.generate_private_key(65537, 2048))}
+        room = tokens(algorithm="RS256", keys=both, token_location=["cookies"])
+        assert room.is_derived(room.derived("csrf", "S1"), "csrf", "S1")
+        mac = hmac.digest(both["old"].encode(), b"csrf:S1", "sha256")
+        forged = base64.urlsafe_b64encode(mac[:16]).decode().rstrip("=")
+        assert not room.is_derived(forged, "csrf", "S1")
+
+    @pytest.mark.parametrize("kid", ["", "old"])
+    def test_cookies_take_a_key_that_is_secret(self, kid: str) -> None:
+        public = {"keys": {kid: public_pem(RSA)}} if kid else {"secret_key": public_pem(RSA)}
+        of_headers = {"algorithm": "RS256", **public}
+        assert tokens(**of_headers).verify(signed(PLAIN, pem(RSA), "RS256"), NOW)
+        with pytest.raises(ConfigurationError, match="TOKEN_LOCATION"):
+            tokens(**of_headers, token_location=["headers", "cookies"])
+        assert tokens(**of_headers, token_location=["cookies"], csrf_protect=False)
 
 
 @pytest.mark.parametrize(

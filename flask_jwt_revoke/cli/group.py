@@ -11,7 +11,7 @@ import click
 from flask.cli import AppGroup
 
 from ..authority import Authority
-from ..errors import ConfigurationError, JWTRevokeError, Outage
+from ..errors import BrokenData, ConfigurationError, JWTRevokeError, NotReplicated, Outage
 from ..request import authority
 from ..sessions import check_text
 from .words import neutral, without_tokens
@@ -47,6 +47,8 @@ class Command(click.Command):
             return super().invoke(ctx)
         except click.UsageError as error:
             raise Failure(error.format_message(), USAGE) from None
+        except (NotReplicated, BrokenData) as error:
+            raise Failure(f"{error.reason}: {error.description}", OUTAGE) from None
         except Outage as outage:
             raise Failure(_outage(outage), OUTAGE) from None
         except JWTRevokeError as error:
@@ -71,7 +73,8 @@ class Group(AppGroup):
 def jwt() -> None:
     """Look into the revocation of tokens, explain it, and act.
 
-    Exit codes: 0; 1, refused, not found or a FAIL; 2, wrong usage; 3, Redis cannot be asked.
+    Exit codes: 0; 1, refused, not found or a FAIL; 2, wrong usage; 3, Redis cannot be asked,
+    or its replicas do not have what was revoked.
     """
 
 

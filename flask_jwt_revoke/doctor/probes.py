@@ -7,7 +7,7 @@ import time
 
 from ..authority import Authority
 from ..store import Command, text
-from ..store.commands import NEEDED_IN_CLUSTER, excessive, needed, probe_key
+from ..store.commands import NEEDED_IN_CLUSTER, NEEDED_TO_WAIT, excessive, needed, probe_key
 from ..store.inspection import Server, Unanswered, has_canary, hearing
 from .finding import Judgement, fail, ok, unknown, warn
 
@@ -81,7 +81,8 @@ def _written(server: Server, key: str) -> Judgement:
 
 def acl(authority: Authority, server: Server) -> Judgement:
     user = text(server.ask("ACL", "WHOAMI"))
-    calls = (*needed(authority.keys), *(NEEDED_IN_CLUSTER if server.name else ()))
+    calls = [*needed(authority.keys), *(NEEDED_IN_CLUSTER if server.name else ())]
+    calls += NEEDED_TO_WAIT if authority.config.wait_replicas else ()
     lacking = [_named(call) for call in calls if not _may(server, user, call)]
     if lacking:
         return fail(f"{user} may not {', '.join(lacking)}", "write the line of docs/redis.md")

@@ -119,6 +119,10 @@ def replicas(authority: Authority, server: Server) -> Judgement:
     count = int(server.told("connected_slaves"))
     states: list[Any] = [server.told(f"slave{number}") for number in range(count)]
     behind = [one for one in states if one["state"] != "online" or int(one["lag"]) > _LAG]
+    wanted = authority.config.wait_replicas
+    if wanted > count - len(behind):
+        found = f"{count - len(behind)} keep up, and JWT_REVOKE_WAIT_REPLICAS is {wanted}"
+        return fail(f"{found}: each log-out is answered 503", "add replicas, or lower it")
     if behind:
         found = f"{len(behind)} of {count} do not keep up"
         return warn(found, "look at their logs, and at the network between")

@@ -1,5 +1,5 @@
 from .breaker import Breaker
-from .client import Client, connector
+from .client import Client, connector, is_in_process
 from .feed import Feed, Subscription, steady
 from .keys import Keys, mark
 from .question import Command, Question
@@ -20,6 +20,7 @@ __all__ = [
     "Subscription",
     "Transaction",
     "connector",
+    "is_in_process",
     "mark",
     "pairs",
     "steady",

@@ -21,6 +21,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from ..errors import ConfigurationError
+from .sentinels import PrimaryPool
 from .tls import OPTIONS as TLS_OPTIONS
 from .tls import check_tls
 
@@ -142,7 +143,9 @@ def _sentinel(url: str, options: dict[str, Any]) -> Client:
         **options,
     )
     name, db = _service(url)
-    return sentinel.master_for(name, db=db, retry=no_retry(), **given)
+    return sentinel.master_for(
+        name, connection_pool_class=PrimaryPool, db=db, retry=no_retry(), **given
+    )
 
 
 def _cluster(url: str, options: dict[str, Any]) -> Client:

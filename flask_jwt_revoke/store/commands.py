@@ -19,6 +19,7 @@ def needed(keys: Keys) -> tuple[Command, ...]:
         ("SUBSCRIBE", keys.feed),
         ("PING",),
         ("MGET", key),
+        ("EXISTS", key),
         ("HGET", key, "field"),
         ("ZSCORE", key, "member"),
         ("EVAL", "return 0", "1", key),
@@ -46,6 +47,8 @@ def needed(keys: Keys) -> tuple[Command, ...]:
 
 #: And what in a cluster, besides.
 NEEDED_IN_CLUSTER: tuple[Command, ...] = (("CLUSTER", "SLOTS"), ("COMMAND",), ("ASKING",))
+#: And where ``WAIT_REPLICAS`` is set.
+NEEDED_TO_WAIT: tuple[Command, ...] = (("WAIT", "0", "1"),)
 
 
 def excessive(keys: Keys) -> dict[str, Command]:

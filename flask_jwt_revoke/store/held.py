@@ -16,8 +16,7 @@ from typing import Any
 import redis
 
 from .question import Question
-from .sockets import is_late
-from .wire import Wire
+from .wire import Lent, Wire, failure
 
 
 class Held:
@@ -47,17 +46,15 @@ class Held:
             answers = wire.ask(question.packed, len(question.commands), until)
         except BaseException as error:
             self._drop(wire)
-            if is_late(error):
-                raise redis.TimeoutError("the server did not answer in time") from error
             if isinstance(error, OSError):
-                raise redis.ConnectionError(str(error)) from error
+                raise failure(error) from error
             raise
         self._free.append(wire)
         return answers
 
     @contextmanager
     def lend(self, until: float) -> Iterator[Any]:
-        """A connection of redis-py's, for what is written; connected by ``until``."""
+        """A connection for what is written, all of it by ``until``."""
         wire = None
         try:
             wire = self._taken(until)
@@ -65,11 +62,12 @@ class Held:
             while not wire.is_quiet():
                 wire.close()
                 wire = self._taken(until)
-            yield wire.connection
+            yield Lent(wire, until)
         except BaseException:
             self._drop(wire)
             raise
-        self._free.append(wire)
+        if wire.is_open:
+            self._free.append(wire)
 
     def close(self) -> None:
         _close(self._free)

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from redis.client import Pipeline
-
 from .client import Client
+from .replicas import Counting
 
 
-class Interruptible(Pipeline):
+class Interruptible(Counting):
     """A transaction on a connection that was lent to it."""
 
     _lent: Any = None

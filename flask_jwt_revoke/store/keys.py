@@ -17,6 +17,7 @@ def encoded(part: str) -> str:
     return part if part.isascii() and part.isalnum() else quote(part, safe=_READABLE)
 
 
+_LONGEST = 200 * 365 * 24 * 3600  # seconds
 _REASON = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
@@ -31,8 +32,11 @@ def mark(reason: str, now: float) -> str:
 
 
 def remaining_ms(until: float, now: float) -> int:
-    """Milliseconds from ``now`` to ``until`` (Unix times in seconds), rounded up."""
-    return math.ceil((until - now) * 1000)
+    """Milliseconds from ``now`` to ``until`` (Unix times in seconds), rounded up.
+
+    At most two centuries: Redis refuses TTLs far beyond, and a broken score may be infinite.
+    """
+    return math.ceil(max(-1.0, min(until - now, _LONGEST)) * 1000)
 
 
 class Keys:
@@ -79,6 +83,10 @@ class Keys:
         """String ``<reason>@<unix time>``; lives until the subject is unblocked."""
         return f"{self.base(subject)}blocked"
 
+    def awaited(self, subject: str) -> str:
+        """Written and removed at once, so that there is something for replicas to have."""
+        return f"{self.base(subject)}awaited"
+
     def version(self, subject: str) -> str:
         """Integer; outlives every token that carries it."""
         return f"{self.base(subject)}version"
@@ -91,6 +99,7 @@ TYPES = {
     "sessions": "hash",
     "blocked": "string",
     "version": "string",
+    "awaited": "string",
 }
 #: What else stands behind the prefix, of no subject.
 OTHERS = ("canary", "audit", "doctor")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import random
@@ -14,13 +15,14 @@ from typing import Any, TypeVar
 import redis
 from redis.exceptions import AskError, MovedError, RedisClusterException
 
-from ..errors import Outage
+from ..errors import BrokenData, Outage
 from .breaker import Breaker
 from .client import Client
 from .held import Held
 from .interrupted import Interruptible, abandon
 from .keys import Keys
 from .question import Command, Question
+from .replicas import Replicas, counting
 from .replies import Pairs, pairs, texts
 from .transaction import Transaction
 
@@ -46,7 +48,8 @@ return 1
 """
 
 _FAILURES = (redis.RedisError, RedisClusterException, OSError)
-_ATTEMPTS = 50
+# Time-outs that a write may take: it asks several times, and may have to begin again.
+_PATIENCE = 2
 
 
 class Store:
@@ -61,6 +64,7 @@ class Store:
         timeout: float,
         breaker: Breaker,
         owned: bool = True,
+        wait_replicas: int = 0,
     ) -> None:
         self.keys = keys
         self.breaker = breaker
@@ -68,6 +72,7 @@ class Store:
         self._owned = owned
         self._leeway = leeway
         self._timeout = timeout
+        self._wait_replicas = wait_replicas
         self._made: Client = None
         self._held: Held | None = None
         self._lock, self._pid = threading.Lock(), os.getpid()
@@ -124,7 +129,7 @@ class Store:
                     raise
                 answers = self._answers(question, until)
         except _FAILURES as error:
-            raise self._outage(error) from error
+            raise self._outage(error, question.commands[0][1]) from error
         self.breaker.succeeded()
         return answers
 
@@ -151,35 +156,49 @@ class Store:
         body: Callable[[Transaction], T],
         *,
         watch: Sequence[str] = (),
+        missed: Callable[[], None] = lambda: None,
     ) -> T:
         """Run what ``body`` queues as one MULTI, and return what it returns.
 
         With ``watch`` the body first reads, then calls ``begin``; it runs again when the
         watched keys have changed in between. Nothing is sent twice after a failure, because
-        the first time may have been carried out.
+        the first time may have been carried out. ``missed`` is called where replicas were
+        awaited and too few have it.
+
+        It ends after twice the time-out. (A client that moves its connections itself, or was
+        handed in, takes its own time for each step; it begins none after that.)
 
         :raises Outage: it is unknown whether the transaction was carried out.
         """
         self.breaker.admit()
-        with self._outages(), self._pipeline() as pipe:
-            for attempt in range(_ATTEMPTS):
+        until = time.monotonic() + _PATIENCE * self._timeout
+        about = f"{self.keys.base(subject)}*"
+        with self._outages(about), self._pipeline(until) as pipe:
+            for attempt in itertools.count():
                 try:
                     if watch:
                         pipe.watch(*watch)
-                    transaction = Transaction(pipe, self.keys, subject, now, self._leeway)
+                    replicas = self._replicas(pipe, until)
+                    transaction = Transaction(
+                        pipe, self.keys, subject, now, self._leeway, replicas=replicas
+                    )
                     result = body(transaction)
                     transaction.commit()
                     self.breaker.succeeded()
+                    if replicas is not None and replicas.are_missing:
+                        missed()
                     return result
                 except (redis.WatchError, MovedError, AskError) as error:
                     # redis-py says of a failure, too, that a watched key had changed.
                     if "one or more keys" in str(error):
-                        raise self._outage(error) from error
+                        raise self._outage(error, about) from error
                     # Refused as a whole, so nothing was carried out.
                     if not isinstance(error, redis.WatchError):
                         abandon(pipe)  # which ends the WATCH on the node that was asked
                     pipe.reset()
                     time.sleep(random.random() * min(attempt, 10) / 1000)  # noqa: S311 - jitter
+                    if time.monotonic() > until:
+                        break
         raise Outage("Too many writers at once for this subject.")
 
     def _answers(self, question: Question, until: float) -> list[Any]:
@@ -200,13 +219,14 @@ class Store:
         return self._held
 
     @contextmanager
-    def _pipeline(self) -> Iterator[Any]:
+    def _pipeline(self, until: float) -> Iterator[Any]:
         held = self._held or self._hold()
         if held is not None:
-            with held.lend(time.monotonic() + self._timeout) as connection:
+            with held.lend(until) as connection:
                 yield Interruptible.of(self.client, connection)
             return
-        pipe = self.client.pipeline(transaction=True)
+        client = self.client
+        pipe = counting(client) if self._wait_replicas else client.pipeline(transaction=True)
         try:
             yield pipe
         except BaseException:
@@ -215,25 +235,38 @@ class Store:
         finally:
             pipe.reset()
 
+    def _replicas(self, pipe: Any, until: float) -> Replicas | None:
+        if not self._wait_replicas:
+            return None
+        replicas = Replicas(self._wait_replicas, until)
+        replicas.are_counted_by(pipe)
+        return replicas
+
     @contextmanager
-    def _outages(self) -> Iterator[None]:
+    def _outages(self, about: str) -> Iterator[None]:
         try:
             yield
         except _FAILURES as error:
-            raise self._outage(error) from error
+            raise self._outage(error, about) from error
 
-    def _outage(self, error: Exception) -> Outage:
-        if isinstance(error, redis.ResponseError):
-            # It answers: a full server, say, still tells what is revoked.
-            log.warning("Redis refuses: %s", error)
-        else:
+    def _outage(self, error: Exception, about: str) -> Outage:
+        if not isinstance(error, redis.ResponseError):
             self.breaker.failed(error)
-        return Outage()
+            return Outage()
+        # It answers: a full server, say, still tells what is revoked.
+        log.warning("Redis refuses: %s (of %s)", error, about)
+        return BrokenData() if _is_of_broken_data(error) else Outage()
 
     def _holds(self, client: Client) -> bool:
         """Only for a plain pool of ours: the others move their connections themselves."""
         pool = getattr(client, "connection_pool", None)
         return self._owned and type(client) is redis.Redis and type(pool) is redis.ConnectionPool
+
+
+def _is_of_broken_data(error: redis.ResponseError) -> bool:
+    """A key of another type, or a version that is no number."""
+    said = str(error)
+    return "WRONGTYPE" in said or "not an integer" in said
 
 
 def _without_errors(commands: Sequence[Command], answers: list[Any]) -> list[Any]:

@@ -9,7 +9,8 @@ Pairs = list[tuple[str, float]]
 
 
 def text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    # What is not UTF-8 was not written by us, and means nothing.
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def texts(found: Any) -> dict[str, str]:

@@ -10,6 +10,7 @@ from redis.cluster import ClusterPipeline
 from .feed import announcement
 from .keys import Keys, remaining_ms
 from .question import Command
+from .replicas import Replicas
 from .replies import Pairs, text, texts
 
 _SAMPLE = 16
@@ -32,12 +33,22 @@ class Transaction:
     redis-py's pipeline, for a strategy that needs another command.
     """
 
-    def __init__(self, pipe: Any, keys: Keys, subject: str, now: float, leeway: float) -> None:
+    def __init__(
+        self,
+        pipe: Any,
+        keys: Keys,
+        subject: str,
+        now: float,
+        leeway: float,
+        *,
+        replicas: Replicas | None = None,
+    ) -> None:
         self.pipe = pipe
         self.keys = keys
         self.subject = subject
         self.now = now
         self._leeway = leeway
+        self._replicas = replicas
         self._replies: dict[int, Reply] = {}
 
     def announce(self, mark: str, *ids: str) -> None:
@@ -48,6 +59,11 @@ class Transaction:
             self.pipe.execute_command("EVAL", _PUBLISH, 1, key, feed, message)
         else:
             self.pipe.publish(feed, message)
+
+    def await_replicas(self) -> None:
+        """This ends something: it is done once ``WAIT_REPLICAS`` replicas have it."""
+        if self._replicas is not None:
+            self._replicas.expect(self.pipe, self.keys, self.subject)
 
     def begin(self) -> None:
         """End the reads of a watched transaction: from here on commands are queued."""

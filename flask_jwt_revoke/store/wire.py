@@ -5,13 +5,14 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import hiredis
 import redis
 
-from .sockets import limit
+from .sockets import is_late, limit
 
 _AT_ONCE = 65_536
 
@@ -62,9 +63,13 @@ class Wire:
         with suppress(AttributeError):
             self.close()
 
+    @property
+    def is_open(self) -> bool:
+        return self.connection._sock is not None
+
     def is_quiet(self) -> bool:
         """Whether it is there and nothing has come on it, such as its end."""
-        if self.connection._sock is None:
+        if not self.is_open:
             return False
         try:
             return not self.connection.can_read(timeout=0)
@@ -85,6 +90,18 @@ class Wire:
             return [answer]
         return self._rest(answer, count, until)
 
+    def send(self, packed: bytes, until: float) -> None:
+        rest = memoryview(packed)
+        while rest:
+            with self._limited(until) as sock:
+                rest = rest[sock.send(rest) :]
+
+    def receive(self, until: float) -> Any:
+        """One reply; an error reply stands in its place."""
+        while (answer := self._reader.gets()) is False:
+            self._receive(until)
+        return answer
+
     def _rest(self, answer: Any, count: int, until: float) -> list[Any]:
         """A server that answers in drops does not get its time-out for each of them."""
         answers: list[Any] = []
@@ -98,10 +115,58 @@ class Wire:
             answer = self._reader.gets()
 
     def _receive(self, until: float) -> None:
-        sock = self.connection._sock
-        limit(sock, _left(until))
-        self._reader.feed(sock.recv(_AT_ONCE) or _gone())
+        with self._limited(until) as sock:
+            self._reader.feed(sock.recv(_AT_ONCE) or _gone())
+
+    @contextmanager
+    def _limited(self, until: float) -> Iterator[Any]:
+        """The socket, which waits no longer than its time-out, nor than there is time left."""
+        sock, left = self.connection._sock or _gone(), _left(until)
+        if left >= self._timeout:
+            yield sock
+            return
+        limit(sock, left)
+        yield sock
         limit(sock, self._timeout)
+
+
+class Lent:
+    """A wire as redis-py's pipelines know a connection: all that is done on it ends by ``until``.
+
+    redis-py would give each read its own time-out.
+    """
+
+    def __init__(self, wire: Wire, until: float) -> None:
+        self._wire, self._until = wire, until
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wire.connection, name)
+
+    def send_command(self, *args: Any, **_: Any) -> None:
+        self.send_packed_command(self._wire.connection.pack_command(*args))
+
+    def send_packed_command(self, packed: Any, **_: Any) -> None:
+        whole = packed if isinstance(packed, bytes) else b"".join(packed)
+        try:
+            self._wire.send(whole, self._until)
+        except OSError as error:
+            raise failure(error) from error
+
+    def read_response(self, **_: Any) -> Any:
+        try:
+            answer = self._wire.receive(self._until)
+        except OSError as error:
+            raise failure(error) from error
+        if isinstance(answer, redis.ResponseError):
+            raise self._wire.connection._parser.parse_error(str(answer))
+        return answer
+
+
+def failure(error: OSError) -> redis.RedisError:
+    """What redis-py would raise."""
+    if is_late(error):
+        return redis.TimeoutError("the server did not answer in time")
+    return redis.ConnectionError(str(error))
 
 
 def _cut(connection: Any) -> None:
@@ -116,5 +181,5 @@ def _left(until: float) -> float:
     return left
 
 
-def _gone() -> bytes:
+def _gone() -> Any:
     raise redis.ConnectionError("the server closed the connection")

@@ -1,16 +1,20 @@
 """The protocol: what a strategy writes on issue, reads for a check, writes on a revoke.
 
 What all strategies share is read in every check, in one MGET: the entries of the token and
-of its session, the subject's version and whether the subject is blocked.
+of its session, the subject's version and whether the subject is blocked. MGET takes a
+key of another type for none, so they are counted too.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ..models import LIVE, Claims, Session, Verdict
 from ..store import Command, Keys, Pairs, Transaction, text
+
+log = logging.getLogger("flask_jwt_revoke")
 
 
 class Strategy(Protocol):
@@ -46,17 +50,35 @@ def shared_question(keys: Keys, claims: Claims) -> Command:
     return ("MGET", *names)
 
 
-def shared_verdict(claims: Claims, question: Command, answer: Sequence[Any]) -> Verdict:
+def count_question(shared: Command) -> Command:
+    """How many of the keys there are, whatever they hold."""
+    return ("EXISTS", *shared[1:])
+
+
+def shared_verdict(claims: Claims, question: Command, answer: Sequence[Any], count: int) -> Verdict:
+    """``answer`` to the shared question, and ``count`` to the one after it."""
     keys, marks, version = question[1:], answer, None
     if claims.version is not None:
         *marks, version = answer
     for key, mark in zip(keys, marks, strict=False):
         if mark is not None:
             return Verdict(False, text(mark), key)
+    if int(count) > (version is not None):
+        return Verdict(False, "a key of another type")
     if claims.version is None:
         return LIVE
     if version is None:
         return Verdict(False, "no version", keys[-1], lost_data=True)
-    if int(version) != claims.version:
-        return Verdict(False, f"version {int(version)}, not {claims.version}", keys[-1])
+    found = whole(version, keys[-1])
+    if found != claims.version:
+        return Verdict(False, f"version {found}, not {claims.version}", keys[-1])
     return LIVE
+
+
+def whole(version: Any, key: str) -> int | None:
+    """None where somebody has written something else, which no token carries."""
+    try:
+        return int(version)
+    except ValueError:
+        log.warning("%s is not a whole number: all tokens of the subject are refused", key)
+        return None

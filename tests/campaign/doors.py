@@ -13,6 +13,7 @@ from flask_jwt_revoke import (
     Authority,
     Config,
     JWTRevoke,
+    NotReplicated,
     Outage,
     ReusedToken,
     RevokedToken,
@@ -73,6 +74,10 @@ def app_of(url: str, **others: object) -> Flask:
     return app
 
 
+#: A write takes two; logging out everywhere reads the index before.
+_DEADLINES = {"check": 1, "sessions": 1, "logout_everywhere": 3}
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     subject: str
@@ -81,13 +86,13 @@ class Found:
 
 
 class Direct:
-    """``deadlines``: how many calls with one of their own a verb makes."""
+    """``deadlines``: how many time-outs a verb may take."""
 
     def __init__(self, authority: Authority) -> None:
         self._authority = authority
 
     def deadlines(self, verb: str) -> int:
-        return 1
+        return _DEADLINES.get(verb, 2)
 
     def issue(self, subject: str, device_id: str | None = None) -> TokenPair:
         return self._authority.issue(subject, device_id=device_id)
@@ -132,7 +137,7 @@ class Http:
         self._app = app
 
     def deadlines(self, verb: str) -> int:
-        return 1 if verb in ("issue", "check", "rotate") else 2
+        return _DEADLINES.get(verb, 2) + (verb not in ("issue", "check", "rotate"))
 
     def issue(self, subject: str, device_id: str | None = None) -> TokenPair:
         return _pair(self._json("POST", f"/login/{subject}"))
@@ -175,10 +180,17 @@ class Http:
 
 
 def _error(response: TestResponse) -> Exception:
-    known = {(401, "revoked"): RevokedToken, (401, "reused"): ReusedToken, (503, "outage"): Outage}
+    known = {
+        (401, "revoked"): RevokedToken,
+        (401, "reused"): ReusedToken,
+        (503, "outage"): Outage,
+        (503, "not_replicated"): NotReplicated,
+    }
     body = response.get_json(silent=True) or {}
     error = known.get((response.status_code, body.get("reason")))
-    if error is None or (error is Outage and "Retry-After" not in response.headers):
+    if error is None or (
+        response.status_code == Outage.status and "Retry-After" not in response.headers
+    ):
         return Unexpected(f"{response.status}: {response.text[:200]}")
     return error()
 

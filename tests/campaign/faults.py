@@ -22,6 +22,8 @@ class Fault:
     """``may_lose``: acknowledged writes may be gone after a strike. ``longest``: seconds."""
 
     may_lose = False
+    #: A strike may not undo an acknowledged end, though it loses what was not awaited.
+    keeps_ends = False
     settings: Mapping[str, Any] = {}
     #: Seconds for which a check may accept what has ended.
     staleness = 0.0
@@ -336,13 +338,13 @@ class FailOverPause(FailOver):
 class FailOverKillAwaited(FailOverKill):
     needs = "wait_replicas"
     settings: Mapping[str, Any] = {"wait_replicas": 2}
-    may_lose = False
+    keeps_ends = True
 
 
 class FailOverPauseAwaited(FailOverPause):
     needs = "wait_replicas"
     settings: Mapping[str, Any] = {"wait_replicas": 2}
-    may_lose = False
+    keeps_ends = True
 
 
 class ClusterKill(Fault):

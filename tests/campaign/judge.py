@@ -45,7 +45,10 @@ class Subject:
 
 @dataclass(eq=False, slots=True)
 class Session:
-    """``attempted``: since when an exchange of ``refresh`` may have happened."""
+    """``attempted``: since when an exchange of ``refresh`` may have happened.
+
+    ``kept``: what ended it by itself was acknowledged.
+    """
 
     id: str
     subject: Subject
@@ -57,10 +60,12 @@ class Session:
     exchanged: tuple[Token, TokenPair, float] | None = None
     doubt: bool = False
     ended: bool = False
+    kept: bool = False
     reported: bool = False
     since: float = math.inf
 
-    def end(self) -> None:
+    def end(self, *, kept: bool = True) -> None:
+        self.kept = self.kept or kept
         self.since, self.ended = min(self.since, time.monotonic()), True
 
 
@@ -77,13 +82,15 @@ class Token:
     session: Session
     doubt: bool = False
     ended: bool = False
+    kept: bool = False
     exchanging: bool = False
     spent: bool = False
     refused: bool = False
     reported: bool = False
     since: float = math.inf
 
-    def end(self) -> None:
+    def end(self, *, kept: bool = True) -> None:
+        self.kept = self.kept or kept
         self.since, self.ended = min(self.since, time.monotonic()), True
 
     def spend(self) -> None:
@@ -119,6 +126,9 @@ class Answer:
 class Judge:
     """Counts what was answered; ``may_lose`` says that the fault may lose data.
 
+    With ``keeps_ends`` an end stays that was acknowledged. (Of sessions that were chosen from
+    a list, one may have been missing whose sign-in was lost.)
+
     ``deadline`` is in seconds, or None where a caller's own time-outs are the fault.
     ``staleness``, in seconds too, is for how long a near cache may accept what has ended.
     """
@@ -127,11 +137,13 @@ class Judge:
         self,
         *,
         may_lose: bool = False,
+        keeps_ends: bool = False,
         deadline: float | None = None,
         staleness: float = 0,
         stalls: Stalls | None = None,
     ) -> None:
-        self.may_lose, self.deadline, self.staleness = may_lose, deadline, staleness
+        self.may_lose, self.keeps_ends = may_lose, keeps_ends
+        self.deadline, self.staleness = deadline, staleness
         self.counts: Counter[str] = Counter()
         self.subject_of: dict[str, str] = {}
         self.slowest = {"check": 0.0, "write": 0.0}
@@ -249,8 +261,9 @@ class Judge:
             return
         thing.reported = True
         why = "an acknowledged end" if token.is_ended else "an exchange" if token.spent else ""
+        stays = self.keeps_ends and (token.kept or token.session.kept)
         self.find(
-            "lost" if self.may_lose else "wrong",
+            "lost" if self.may_lose and not stays else "wrong",
             f"accepted after {why or 'a refusal'}: {token.type} {token.id}"
             f" of {token.session.subject.name}",
         )
@@ -258,7 +271,8 @@ class Judge:
     def _lost_session(self, session: Session) -> None:
         if not session.reported:
             session.reported = True
-            kind = "lost" if self.may_lose else "wrong"
+            stays = self.keeps_ends and session.kept
+            kind = "lost" if self.may_lose and not stays else "wrong"
             self.find(kind, f"listed after its end: {session.id} of {session.subject.name}")
 
     def _signed_out(self, token: Token, word: str) -> None:
@@ -306,12 +320,14 @@ def begin_wide(subject: Subject, chosen: Callable[[Session], bool]) -> list[Sess
     return victims
 
 
-def end_wide(subject: Subject, victims: list[Session], *, done: bool, hazy: bool = False) -> int:
+def end_wide(
+    subject: Subject, victims: list[Session], *, done: bool, hazy: bool = False, kept: bool = True
+) -> int:
     """After it; answers how many it has ended by its acknowledgement."""
     with subject.lock:
         subject.running -= 1
         subject.hazy = subject.hazy or hazy
         fresh = [session for session in victims if done and not session.ended]
         for session in fresh:
-            session.end()
+            session.end(kept=kept)
     return len(fresh)

@@ -72,7 +72,11 @@ def run(name: str, effort: Effort, *, seed: int) -> Row:
         return row
     with no_leak(row), closing(kind(rng, effort.longest)) as fault, Stalls() as stalls:
         judge = Judge(
-            may_lose=fault.may_lose, deadline=TIMEOUT, staleness=fault.staleness, stalls=stalls
+            may_lose=fault.may_lose,
+            keeps_ends=fault.keeps_ends,
+            deadline=TIMEOUT,
+            staleness=fault.staleness,
+            stalls=stalls,
         )
         _under_load(fault, judge, row, rng, effort)
         row.take(judge)

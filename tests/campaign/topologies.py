@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import redis
 
+from ..redis_page import REPLICAS
 from ..servers import Cluster, Sentinel, Server, free_ports
 
 _PATIENCE = 40  # seconds
@@ -76,8 +77,9 @@ class Replicated:
 
     def _server(self, port: int, *options: str) -> Server:
         server = Server(
-            self._binary, "--save", "", "--repl-diskless-sync-delay", "0", *options, port=port
-        )
+            self._binary, "--save", "", "--repl-diskless-sync-delay", "0", *options,
+            port=port, also=REPLICAS,
+        )  # fmt: skip
         self._stack.callback(server.close)
         return server
 
@@ -98,6 +100,7 @@ class Replicated:
             return sum(one.get("state") == "online" for one in states) == len(self.replicas)
 
         wait_until(online, "the replicas are online")
+        wait_until(lambda: have_all(self.primary, len(self.replicas)), "the replicas have all")
 
     def _wait_for_sentinel(self) -> None:
         def sound() -> bool:
@@ -107,6 +110,13 @@ class Replicated:
             return flags == ["slave"] * len(self.replicas)
 
         wait_until(sound, "Sentinel knows the replicas")
+
+
+def have_all(primary: Server, replicas: int) -> bool:
+    """Whether so many have a write that is made now."""
+    with primary.client(single_connection_client=True) as client:
+        client.unlink("waited") or client.set("waited", 1)
+        return client.wait(replicas, 100) == replicas
 
 
 def _pairs(found: object) -> dict[str, str]:
@@ -124,12 +134,9 @@ class ReplicatedCluster(Cluster):
     """Three primaries with a replica each."""
 
     def __init__(self, binary: str) -> None:
-        super().__init__(binary)
+        super().__init__(binary, *REPLICAS)
         self.primaries = list(self.servers)
-        self.replicas = [
-            Server(binary, "--cluster-enabled", "yes", "--save", "", port=port)
-            for port in free_ports(3)
-        ]
+        self.replicas = self._serve_three()
         self.servers += self.replicas
         for server in self.servers:
             with server.client() as client:
@@ -169,6 +176,9 @@ class ReplicatedCluster(Cluster):
                 if client.info("replication")["connected_slaves"] != 1:
                     return False
                 if client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
+                    return False
+                found = client.info("replication")["slave0"]
+                if found["state"] != "online" or not found["offset"]:
                     return False
         return True
 

@@ -238,7 +238,9 @@ class Worker:
         answer = self._ask(verb, *arguments)
         done = answer.error is None
         unknown = answer.is_unknown and verb == "logout_everywhere"
-        self._judge.count("acknowledged", end_wide(subject, victims, done=done, hazy=unknown))
+        kept = verb == "logout_everywhere"
+        ended = end_wide(subject, victims, done=done, hazy=unknown, kept=kept)
+        self._judge.count("acknowledged", ended)
         if isinstance(answer.error, RevokedToken) and not was_over:
             self._judge.refused(token, answer.error)
         for session in victims[-2:] if done else ():

@@ -227,7 +227,11 @@ def test_a_replica_that_does_not_keep_up(make_authority: Make) -> None:
 
 def test_replicas_that_keep_up(primary: Patient) -> None:
     assert primary.finding("replicas").found == "1"
-    assert primary.status("replicas") == "OK"
+    assert primary.status("replicas", wait_replicas=1) == "OK"
+
+
+def test_fewer_replicas_than_a_revocation_waits_for(primary: Patient) -> None:
+    assert primary.status("replicas", wait_replicas=2) == "FAIL"
 
 
 @pytest.mark.parametrize("command", ["flushall", "flushdb"])

@@ -13,11 +13,11 @@ from flask import Flask
 
 from flask_jwt_revoke import JWTRevoke
 from flask_jwt_revoke.cli import jwt
-from flask_jwt_revoke.store.commands import NEEDED_IN_CLUSTER, needed
+from flask_jwt_revoke.store.commands import NEEDED_IN_CLUSTER, NEEDED_TO_WAIT, needed
 from flask_jwt_revoke.store.keys import Keys
 
 from ..conftest import SECRET
-from ..redis_page import APP, DOCTOR, IN_CLUSTER, TO_EXAMINE, TO_OPERATE
+from ..redis_page import APP, DOCTOR, IN_CLUSTER, REPLICAS, TO_EXAMINE, TO_OPERATE
 from ..servers import BINARIES, Server
 from .test_least_privilege import let_in
 
@@ -86,3 +86,7 @@ def test_the_doctor_knows_the_commands_of_the_page() -> None:
 def test_and_those_of_a_cluster() -> None:
     calls = ["|".join(call).lower() for call in NEEDED_IN_CLUSTER]
     assert [f"+{call}" for call in calls] == list(IN_CLUSTER)
+
+
+def test_and_those_of_who_waits() -> None:
+    assert [f"+{call[0].lower()}" for call in NEEDED_TO_WAIT] == list(REPLICAS)

@@ -506,6 +506,19 @@ def test_promise_9_a_write_whose_answer_is_late_is_not_sent_again(
 
 
 @pytest.mark.parametrize("verb", WRITES)
+def test_promise_9_a_write_that_drips_is_given_up(
+    make_authority: Make, wire: Proxy, verb: str
+) -> None:
+    """Each read is in time; all of them together take many seconds."""
+    authority = make_authority(wire.url, timeout=TIMEOUT)
+    pair = authority.issue("alice")
+    wire.drip, started = 0.05, time.monotonic()
+    with an_outage():
+        WRITES[verb](authority, pair)
+    assert time.monotonic() - started < 4 * TIMEOUT
+
+
+@pytest.mark.parametrize("verb", WRITES)
 def test_an_outage_in_a_write_loses_no_connection(
     make_authority: Make, own: Server, wire: Proxy, verb: str
 ) -> None:
