@@ -28,7 +28,7 @@ from .models import Claims, OnOutage, Session, TokenPair, TokenType, Verdict
 from .near_cache import near_cache
 from .pairs import mint
 from .rotation import Ended, Exchange, Rotation
-from .seen import Known
+from .seen import Known, Seen
 from .sessions import LastSeen, SessionRules, check_device_id, check_text
 from .store import Breaker, Client, Command, Keys, Store, connector, is_in_process, mark
 from .strategies import NAMED, Strategy
@@ -94,6 +94,7 @@ class Authority:
         )
         self._rules = SessionRules(config)
         self._last_seen = LastSeen()
+        self._verified = Seen()
 
     # Signing in
 
@@ -141,10 +142,21 @@ class Authority:
         self._last_seen.is_due(session.id, now)
         return pair.signed(self.tokens, version)
 
-    def record(self, token: Presented) -> None:
+    def record(
+        self,
+        token: Presented,
+        *,
+        device: str | None = None,
+        address: str | None = None,
+        agent: str | None = None,
+        after: Claims | None = None,
+    ) -> None:
         """Index a token that somebody else signed, so that logging out everywhere ends it.
 
-        One that was issued here is indexed already, and nothing is done.
+        One that was issued here is indexed already, and nothing is done. ``device``,
+        ``address`` and ``agent`` are kept for the list of sessions where the token begins one.
+        ``after`` is the token that it was given out for, at a refresh say: where that one is
+        refused by now, so is this one from the first.
 
         :raises TokenRefused: a string that does not verify; nothing is kept.
         :raises ValueError: a claim is missing or cannot be used; nothing is kept.
@@ -155,7 +167,16 @@ class Authority:
             raise ValueError("the token has expired")
         if claims.version is not None:
             return
-        self._ledger.record(claims, now)
+        new = Session(
+            id=claims.session_id or "",
+            created=int(now),
+            last_seen=int(now),
+            ends=claims.expires_at,
+            device=check_text("device", device),
+            address=check_text("address", address),
+            agent=check_text("agent", agent),
+        )
+        self._ledger.record(claims, now, new, after)
         self._tell.of_token(signals.token_issued, now, "record", claims)
 
     # Judging
@@ -194,6 +215,23 @@ class Authority:
             self._refused(refused, now)
             raise
         return claims
+
+    def check_verified(self, claims: Claims) -> None:
+        """Judge a token whose signature and dates the caller has verified, as ``check`` does.
+
+        :raises RevokedToken: it is not live.
+        :raises Outage: Redis could not be asked, and ``ON_OUTAGE`` is deny.
+        """
+        now = self.clock()
+        known = self._known(claims)
+        verdict = known.verdict
+        if claims.type not in self.config.checked_types or (verdict and verdict.holds()):
+            return
+        try:
+            self._check_live(known, claims, now, None)
+        except TokenRefused as refused:
+            self._refused(refused, now)
+            raise
 
     def rotate(self, token: str) -> TokenPair:
         """Exchange a refresh token for a new pair.
@@ -428,6 +466,13 @@ class Authority:
         yield ledger
         if ledger.missed:
             raise NotReplicated()
+
+    def _known(self, claims: Claims) -> Known:
+        """What this process knows of a token that was verified elsewhere."""
+        one = claims
+        name = repr((one.subject, one.id, one.session_id, one.version, one.type, one.expires_at))
+        known = self._verified.get(name.encode())
+        return known or self._verified.add(name.encode(), Known(claims, self.config.leeway))
 
     def _check_live(
         self, known: Known, claims: Claims, now: float, on_outage: OnOutage | None

@@ -9,8 +9,9 @@ from typing import Any, TypeVar, cast, overload
 
 from flask import current_app
 
+from .errors import JWTRevokeError
 from .models import OnOutage, TokenType
-from .request import EXEMPT, OPTIONAL, Rule, enforce, is_held, mark
+from .request import EXEMPT, OPTIONAL, Rule, answer, enforce, is_held, mark
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -68,7 +69,10 @@ def _guarded(rule: Rule) -> Callable[[View], View]:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             if rule.required and not is_held(rule):
-                enforce(rule)
+                try:
+                    enforce(rule)
+                except JWTRevokeError as error:
+                    return answer(error)
             return (current_app.ensure_sync(view) if is_async else view)(*args, **kwargs)
 
         mark(guarded, rule)

@@ -16,7 +16,7 @@ from .cookies import clear_cookies, csrf_value, set_cookies
 from .devices import address_of, agent_of
 from .errors import JWTRevokeError, MissingToken
 from .models import Claims, Session, TokenPair, TokenType
-from .request import EXTENSION, authority, current_claims, guard
+from .request import EXTENSION, answering, authority, current_claims, guard
 from .responses import error_response
 from .routes.sessions import blueprint
 from .store import Client
@@ -51,7 +51,7 @@ class JWTRevoke:
         client = redis if redis is not None else self._redis
         config = Config.from_mapping(app.config)
         door = app.extensions[EXTENSION] = Authority(config, redis=client, sender=app)
-        app.before_request(guard(app, door))
+        app.before_request(answering(guard(app, door)))
         # A handler that the app has registered by itself stays.
         if JWTRevokeError not in app.error_handler_spec[None][None]:
             app.register_error_handler(JWTRevokeError, error_response)

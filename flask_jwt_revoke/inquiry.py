@@ -8,7 +8,7 @@ from typing import Any
 from .models import Claims, Verdict
 from .sessions import load
 from .store import Command, Keys, Question, text
-from .strategies import Strategy, count_question, shared_question, shared_verdict
+from .strategies import Strategy, shared_question, shared_verdict
 
 
 class Inquiry:
@@ -27,18 +27,18 @@ class Inquiry:
         self._strategy = strategy
         self._own = len(own)
         self._refresh = bool(refresh)
-        self.question = Question(shared, count_question(shared), *own, *refresh)
+        self.question = Question(shared, *own, *refresh)
 
     def verdict(self, answers: Sequence[Any]) -> Verdict:
         commands = self.question.commands
-        verdict = shared_verdict(self._claims, commands[0], answers[0], answers[1])
+        verdict = shared_verdict(self._claims, commands[0], answers[0])
         if not verdict.live:
             return verdict
         own = self._own
-        if own and not self._strategy.is_live(self._claims, answers[2 : 2 + own]):
-            return Verdict(False, "not in the index", commands[2][1])
+        if own and not self._strategy.is_live(self._claims, answers[1 : 1 + own]):
+            return Verdict(False, "not in the index", commands[1][1])
         if self._refresh:
-            return _refresh_verdict(self._claims, commands[2 + own][1], answers[2 + own])
+            return _refresh_verdict(self._claims, commands[1 + own][1], answers[1 + own])
         return verdict
 
 

@@ -15,7 +15,7 @@ from .rotation import Ended, Exchange, Rotation
 from .sessions import SessionRules, dump, load
 from .signals import Teller, outage
 from .store import Pairs, Reply, Store, Transaction, mark, pairs
-from .strategies import Strategy, count_question, shared_question, shared_verdict, whole
+from .strategies import Strategy, shared_question, shared_verdict, whole
 
 T = TypeVar("T")
 Choose = Callable[[list[Session]], list[Session]]
@@ -87,16 +87,23 @@ class Ledger:
         version, displaced = self.transact(subject, now, write, watch=watched)
         return self._version(subject, version), displaced
 
-    def record(self, token: Claims, now: float) -> None:
-        """Index an outside token, unless it is revoked already."""
+    def record(self, token: Claims, now: float, new: Session, after: Claims | None = None) -> None:
+        """Index an outside token, unless it is revoked already.
+
+        ``new`` is the record of its session where that is not known. A token that was given
+        out for ``after`` is refused from the first where ``after`` is.
+        """
         keys, sid = self.store.keys, token.session_id
         ids = (token.id,) if sid is None else (token.id, sid)
 
         def write(transaction: Transaction) -> None:
             is_over = sid is not None and transaction.is_revoked(sid)
-            revoked = is_over or transaction.is_revoked(token.id)
+            is_late = after is not None and not self._is_live(transaction, after)
+            revoked = is_over or is_late or transaction.is_revoked(token.id)
             record = None if sid is None else transaction.session_record(sid)
-            known = None if sid is None else _loaded_or_new(sid, record, token, now)
+            known = None
+            if sid is not None:
+                known = new if record is None else load(sid, record)
             over = self._some_over(transaction)
             transaction.begin()
             if known is not None and known.is_broken:
@@ -105,6 +112,8 @@ class Ledger:
                 # The session's entry must outlive this token too.
                 transaction.revoke(sid or "", mark("recorded", now), token.expires_at)
                 return
+            if is_late:
+                transaction.revoke(token.id, mark("recorded", now), token.expires_at)
             if revoked:
                 return
             self.strategy.on_issue(transaction, [token])
@@ -114,7 +123,8 @@ class Ledger:
                 transaction.put_session(sid, dump(session), session.ends)
 
         watched = [keys.sessions(token.subject), *(keys.revoked(token.subject, id) for id in ids)]
-        self.transact(token.subject, now, write, watch=watched)
+        decides = [] if after is None else self._decides(after)
+        self.transact(token.subject, now, write, watch=[*watched, *decides])
 
     def rotate(self, rotation: Rotation, why: str) -> tuple[Exchange | Ended, int | None]:
         """Exchange a refresh token, or end its session; decided by what EXEC finds unchanged.
@@ -128,8 +138,7 @@ class Ledger:
         shared, own = shared_question(keys, spent), self.strategy.question(keys, spent)
 
         def write(transaction: Transaction) -> tuple[Exchange | Ended, Reply | None]:
-            marks, count = transaction.read(shared), transaction.read(count_question(shared))
-            verdict = shared_verdict(spent, shared, marks, count)
+            verdict = shared_verdict(spent, shared, transaction.read(shared))
             if not (verdict.live or self.forgives(verdict)):
                 raise RevokedToken()
             # Before the record: an exchange in between then shows in both, or makes EXEC fail.
@@ -290,6 +299,20 @@ class Ledger:
         transaction.drop_sessions([session.id])
         transaction.announce(why, session.id)
 
+    def _decides(self, claims: Claims) -> list[str]:
+        """The keys that say whether a token is live."""
+        keys = self.store.keys
+        own = self.strategy.question(keys, claims)
+        return [*shared_question(keys, claims)[1:], *(command[1] for command in own)]
+
+    def _is_live(self, transaction: Transaction, claims: Claims) -> bool:
+        shared = shared_question(self.store.keys, claims)
+        verdict = shared_verdict(claims, shared, transaction.read(shared))
+        if not verdict.live:
+            return self.forgives(verdict)
+        own = self.strategy.question(self.store.keys, claims)
+        return self.strategy.is_live(claims, [transaction.read(command) for command in own])
+
     def _end_tokens(self, transaction: Transaction, tokens: Pairs, why: str) -> None:
         self.strategy.on_logout_everywhere(transaction, tokens, why)
         transaction.announce(why)
@@ -357,12 +380,6 @@ class Ledger:
 
 def _loaded(records: dict[str, str]) -> list[Session]:
     return [load(sid, record) for sid, record in records.items()]
-
-
-def _loaded_or_new(sid: str, record: str | None, token: Claims, now: float) -> Session:
-    if record is not None:
-        return load(sid, record)
-    return Session(id=sid, created=int(now), last_seen=int(now), ends=token.expires_at)
 
 
 def _renewed(session: Session, renewal: Session) -> Session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
-from flask import Flask, Request, current_app, has_request_context, request
+from flask import Flask, Request, Response, current_app, has_request_context, request
 from werkzeug.local import LocalProxy
 
 from .authority import Authority
@@ -59,12 +59,17 @@ def current_claims() -> Claims | None:
     return getattr(_request(), _CLAIMS, None) if has_request_context() else None
 
 
+def present(claims: Claims) -> None:
+    """Make them this request's claims; another extension has found and verified them."""
+    setattr(_request(), _CLAIMS, claims)
+
+
 #: The verified claims of this request's token; falsy where it has none.
 current_token = cast(Claims, LocalProxy(current_claims))
 
 
 def guard(app: Flask, door: Authority) -> Callable[[], None]:
-    """The before_request hook: judge a presented token before the request reaches its view."""
+    """What judges a presented token before the request reaches its view."""
     views, config, check = app.view_functions, door.config, door.check
 
     def check_request() -> None:
@@ -95,6 +100,28 @@ def guard(app: Flask, door: Authority) -> Callable[[], None]:
         setattr(here, _HELD, rule)
 
     return check_request
+
+
+def answering(check: Callable[[], None]) -> Callable[[], Response | None]:
+    """A before_request hook that answers what ``check`` raises."""
+
+    def answered() -> Response | None:
+        try:
+            return check()  # type: ignore[func-returns-value]
+        except JWTRevokeError as error:
+            return answer(error)
+
+    return answered
+
+
+def answer(error: JWTRevokeError) -> Response:
+    """What the app's error handlers make of it.
+
+    Asked of the class: on the app itself, Flask-RESTful puts a handler before them that knows
+    HTTP exceptions alone, and would answer 500.
+    """
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    return cast(Response, app.make_response(type(app).handle_user_exception(app, error)))
 
 
 def is_held(rule: Rule) -> bool:

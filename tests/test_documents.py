@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def readme_program() -> str:
-    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    program, _ = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     return str(program)
 
 

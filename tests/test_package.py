@@ -14,11 +14,13 @@ from .conftest import missing
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = """
-import importlib.resources, flask, flask_jwt_revoke
+import importlib.metadata, importlib.resources, flask, flask_jwt_revoke
 app = flask.Flask("empty")
 app.config.update(SECRET_KEY="x" * 32, JWT_REVOKE_REDIS_URL="redis://localhost")
 flask_jwt_revoke.JWTRevoke(app)
 assert importlib.resources.files(flask_jwt_revoke).joinpath("py.typed").is_file()
+(plugin,) = importlib.metadata.entry_points(group="pytest11")
+assert importlib.util.find_spec(plugin.value)
 print(flask_jwt_revoke.__version__, flask_jwt_revoke.__file__)
 """
 

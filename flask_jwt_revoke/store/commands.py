@@ -19,7 +19,6 @@ def needed(keys: Keys) -> tuple[Command, ...]:
         ("SUBSCRIBE", keys.feed),
         ("PING",),
         ("MGET", key),
-        ("EXISTS", key),
         ("HGET", key, "field"),
         ("ZSCORE", key, "member"),
         ("EVAL", "return 0", "1", key),

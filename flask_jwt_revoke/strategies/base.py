@@ -1,8 +1,8 @@
 """The protocol: what a strategy writes on issue, reads for a check, writes on a revoke.
 
 What all strategies share is read in every check, in one MGET: the entries of the token and
-of its session, the subject's version and whether the subject is blocked. MGET takes a
-key of another type for none, so they are counted too.
+of its session, the subject's version and whether the subject is blocked. (MGET takes a
+key of another type for none: who writes one could delete it as well.)
 """
 
 from __future__ import annotations
@@ -50,21 +50,13 @@ def shared_question(keys: Keys, claims: Claims) -> Command:
     return ("MGET", *names)
 
 
-def count_question(shared: Command) -> Command:
-    """How many of the keys there are, whatever they hold."""
-    return ("EXISTS", *shared[1:])
-
-
-def shared_verdict(claims: Claims, question: Command, answer: Sequence[Any], count: int) -> Verdict:
-    """``answer`` to the shared question, and ``count`` to the one after it."""
+def shared_verdict(claims: Claims, question: Command, answer: Sequence[Any]) -> Verdict:
     keys, marks, version = question[1:], answer, None
     if claims.version is not None:
         *marks, version = answer
     for key, mark in zip(keys, marks, strict=False):
         if mark is not None:
             return Verdict(False, text(mark), key)
-    if int(count) > (version is not None):
-        return Verdict(False, "a key of another type")
     if claims.version is None:
         return LIVE
     if version is None:
