@@ -43,6 +43,8 @@ class Replicated:
             self._server(port, "--replicaof", "127.0.0.1", str(first)) for port in others
         ]
         self._wait_for_replicas()
+        # Their first word may come a second after they are online.
+        wait_until(lambda: have_all(self.primary, len(self.replicas)), "the replicas have all")
         self.sentinel = Sentinel(binary, self.primary.port)
         self._stack.callback(self.sentinel.close)
         self._wait_for_sentinel()
@@ -100,7 +102,6 @@ class Replicated:
             return sum(one.get("state") == "online" for one in states) == len(self.replicas)
 
         wait_until(online, "the replicas are online")
-        wait_until(lambda: have_all(self.primary, len(self.replicas)), "the replicas have all")
 
     def _wait_for_sentinel(self) -> None:
         def sound() -> bool:
