@@ -24,13 +24,25 @@ from .errors import (
 )
 from .inquiry import Inquiry
 from .ledger import Choose, Ledger, of_device, only, other_than
+from .loss import Loss
 from .models import Claims, OnOutage, Session, TokenPair, TokenType, Verdict
 from .near_cache import near_cache
 from .pairs import mint
+from .remembered import Remembered
 from .rotation import Ended, Exchange, Rotation
 from .seen import Known, Seen
 from .sessions import LastSeen, SessionRules, check_device_id, check_text
-from .store import Breaker, Client, Command, Keys, Store, connector, is_in_process, mark
+from .store import (
+    Announcer,
+    Breaker,
+    Client,
+    Command,
+    Keys,
+    Store,
+    connector,
+    is_in_process,
+    mark,
+)
 from .strategies import NAMED, Strategy
 from .tokens import Tokens, check_id, new_id
 
@@ -71,6 +83,9 @@ class Authority:
         self.tokens = Tokens(config)
         if config.wait_replicas and redis is not None and is_in_process(redis):
             raise ConfigurationError("JWT_REVOKE_WAIT_REPLICAS takes a server, not fakeredis")
+        self._tell = signals.Teller(sender if sender is not None else self)
+        remembered = Remembered(config, self.tokens.is_sealed)
+        is_near = config.near_cache_staleness is not None
         connect = connector(config.redis_url, config.timeout, redis)
         self.store = Store(
             connect,
@@ -78,13 +93,14 @@ class Authority:
             leeway=config.leeway,
             timeout=config.timeout,
             breaker=Breaker(config.breaker_failures, config.breaker_pause),
+            announcer=Announcer(self.tokens.seal),
+            lost=Loss(config, clock, self._tell, remembered if is_near else None),
             owned=redis is None,
             wait_replicas=config.wait_replicas,
         )
         strategy = NAMED.get(config.strategy) if isinstance(config.strategy, str) else None
         self._strategy: Strategy = strategy or config.strategy
-        self._near = near_cache(config, connect)
-        self._tell = signals.Teller(sender if sender is not None else self)
+        self._near = near_cache(config, connect, remembered, self.store.look)
         self._ledger = Ledger(
             config,
             self.store,
@@ -398,7 +414,8 @@ class Authority:
     def unblock(self, subject: str, *, actor: str | None = None) -> bool:
         """Answers whether the subject was blocked."""
         now = self.clock()
-        was_blocked = self._ledger.unblock(check_id("subject", subject), now)
+        why = mark("unblocked", now)
+        was_blocked = self._ledger.unblock(check_id("subject", subject), now, why)
         if was_blocked:
             about = {"at": now, "reason": "unblocked", "subject": subject, "actor": actor}
             self._tell.of(signals.subject_unblocked, **about)

@@ -287,7 +287,7 @@ class Config:
     )  # fmt: skip
     on_lost_data: str = _setting(
         "deny", _choice("deny", "allow"),
-        "When Redis lost a subject's version: ask for a new sign-in, or accept.",
+        "When Redis lost the version that a token carries: ask for a new sign-in, or accept.",
     )  # fmt: skip
     timeout: float = _setting(
         0.25, _seconds(0, 60, above=True),

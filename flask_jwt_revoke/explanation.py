@@ -143,7 +143,8 @@ class _Lookup:
         """What presenting a refresh token to be exchanged would come to."""
         last = self._commands[-1]
         is_refresh = self._claims.type == "refresh" and last[1] == self._sessions
-        if not is_refresh or not (self._verdict.live or self._verdict.key == last[1]):
+        is_decided = self._verdict.live or self._forgiven
+        if not is_refresh or not (is_decided or self._verdict.key == last[1]):
             return None
         record = self._answers[-1]
         session = None if record is None else load(last[2], text(record))

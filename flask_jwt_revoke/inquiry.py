@@ -32,13 +32,16 @@ class Inquiry:
     def verdict(self, answers: Sequence[Any]) -> Verdict:
         commands = self.question.commands
         verdict = shared_verdict(self._claims, commands[0], answers[0])
-        if not verdict.live:
+        if not (verdict.live or verdict.lost_data):
             return verdict
         own = self._own
-        if own and not self._strategy.is_live(self._claims, answers[1 : 1 + own]):
+        if verdict.live and own and not self._strategy.is_live(self._claims, answers[1 : 1 + own]):
             return Verdict(False, "not in the index", commands[1][1])
         if self._refresh:
-            return _refresh_verdict(self._claims, commands[1 + own][1], answers[1 + own])
+            exchange = _refresh_verdict(self._claims, commands[1 + own][1], answers[1 + own])
+            # A token that was spent since the loss is known to be.
+            if verdict.live or not (exchange.live or exchange.lost_data):
+                return exchange
         return verdict
 
 

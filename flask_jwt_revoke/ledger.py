@@ -137,8 +137,9 @@ class Ledger:
         sid = spent.session_id or ""
         shared, own = shared_question(keys, spent), self.strategy.question(keys, spent)
 
-        def write(transaction: Transaction) -> tuple[Exchange | Ended, Reply | None]:
-            verdict = shared_verdict(spent, shared, transaction.read(shared))
+        def write(transaction: Transaction) -> tuple[Exchange | Ended, Reply | int | None]:
+            found = transaction.read(shared)
+            verdict = shared_verdict(spent, shared, found)
             if not (verdict.live or self.forgives(verdict)):
                 raise RevokedToken()
             # Before the record: an exchange in between then shows in both, or makes EXEC fail.
@@ -155,7 +156,9 @@ class Ledger:
                 transaction.await_replicas()
                 return decision, None
             if decision.repeated:
-                return decision, None
+                # Since a loss, the pair carries the version that was begun after it.
+                is_as_it_was = verdict.live or found[-1] is None
+                return decision, spent.version if is_as_it_was else int(found[-1])
             version = transaction.version(decision.session.ends)
             transaction.unindex([spent.id])
             self.strategy.on_issue(transaction, decision.pair.both)
@@ -165,12 +168,14 @@ class Ledger:
 
         watched = [*shared[1:], keys.sessions(spent.subject), *(command[1] for command in own)]
         decision, version = self.transact(spent.subject, rotation.now, write, watch=watched)
-        return decision, spent.version if version is None else self._version(spent.subject, version)
+        if isinstance(version, Reply):
+            return decision, self._version(spent.subject, version)
+        return decision, version
 
     def revoke(self, claims: Claims, now: float, why: str) -> None:
         def write(transaction: Transaction) -> None:
             self.strategy.on_revoke(transaction, claims, why)
-            transaction.announce(why, claims.id)
+            transaction.announce(why, claims.expires_at, claims.id)
             transaction.await_replicas()
 
         self.transact(claims.subject, now, write)
@@ -243,7 +248,7 @@ class Ledger:
         subject, keys = pair.access.subject, self.store.keys
         first = self.store.listed(subject, _AT_ONCE)
 
-        def write(transaction: Transaction) -> tuple[Reply, Reply, Reply, Reply]:
+        def write(transaction: Transaction) -> tuple[int, Reply, Reply, Reply]:
             if transaction.is_blocked():
                 raise SubjectBlocked()
             record = transaction.session_record(kept.id)
@@ -267,20 +272,25 @@ class Ledger:
         watched = [keys.sessions(subject), keys.revoked(subject, kept.id), keys.blocked(subject)]
         version, left, tokens, sessions = self.transact(subject, now, write, watch=watched)
         self._end_rest(subject, now, pairs(left.value), why)
-        return self._version(subject, version), self._count(tokens, sessions)
+        return version, self._count(tokens, sessions)
 
     def block(self, subject: str, now: float, why: str) -> None:
         def write(transaction: Transaction) -> None:
             transaction.block(why)
-            transaction.announce(why)
+            transaction.announce(why, None)
             transaction.await_replicas()
 
         self.transact(subject, now, write)
 
-    def unblock(self, subject: str, now: float) -> bool:
+    def unblock(self, subject: str, now: float, why: str) -> bool:
         """Answers whether the subject was blocked."""
-        removed = self.transact(subject, now, lambda transaction: transaction.unblock())
-        return bool(removed.value)
+
+        def write(transaction: Transaction) -> Reply:
+            removed = transaction.unblock()
+            transaction.announce(why, 0)
+            return removed
+
+        return bool(self.transact(subject, now, write).value)
 
     def sessions(self, subject: str, now: float) -> list[Session]:
         """The live sessions, newest first."""
@@ -297,7 +307,7 @@ class Ledger:
             session = replace(session, ends=transaction.now + self.config.longest_lifetime)
         self.strategy.on_logout(transaction, session, why)
         transaction.drop_sessions([session.id])
-        transaction.announce(why, session.id)
+        transaction.announce(why, session.ends, session.id)
 
     def _decides(self, claims: Claims) -> list[str]:
         """The keys that say whether a token is live."""
@@ -315,7 +325,7 @@ class Ledger:
 
     def _end_tokens(self, transaction: Transaction, tokens: Pairs, why: str) -> None:
         self.strategy.on_logout_everywhere(transaction, tokens, why)
-        transaction.announce(why)
+        transaction.announce(why, transaction.now + self.config.longest_lifetime)
         if not self.missed:
             transaction.await_replicas()
 

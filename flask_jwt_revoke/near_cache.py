@@ -10,8 +10,10 @@ where nobody answers any more.
 from __future__ import annotations
 
 from collections.abc import Callable
+from weakref import WeakMethod
 
 from .config import Config
+from .remembered import Remembered
 from .store import Client, Feed, Keys, Subscription, steady
 
 #: Seconds after which a verdict is asked for again all the same: a session in use must be
@@ -99,11 +101,26 @@ class NearCache:
         self._feed.close()
 
 
-def near_cache(config: Config, connect: Callable[[], Client]) -> NearCache | None:
-    """None where ``NEAR_CACHE_STALENESS`` is not set."""
+def near_cache(
+    config: Config,
+    connect: Callable[[], Client],
+    remembered: Remembered,
+    look: Callable[[], None],
+) -> NearCache | None:
+    """None where ``NEAR_CACHE_STALENESS`` is not set; ``look`` is called every now and then."""
     staleness = config.near_cache_staleness
     if staleness is None:
         return None
-    silences = Silences()
+    silences, weak = Silences(), WeakMethod(look)
+
+    def hear(subject: str, data: bytes) -> None:
+        silences.end(subject)
+        remembered.hear(data)
+
+    def answered() -> None:
+        # The feed's thread must not keep alive what it belongs to.
+        if (method := weak()) is not None:
+            method()
+
     channel = Keys(config.key_prefix).feed
-    return NearCache(staleness, silences, Feed(connect, channel, staleness, silences.end))
+    return NearCache(staleness, silences, Feed(connect, channel, staleness, hear, answered))

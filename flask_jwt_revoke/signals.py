@@ -34,6 +34,9 @@ subject_blocked = _namespace.signal("subject-blocked")
 subject_unblocked = _namespace.signal("subject-unblocked")
 #: Redis could not be asked; ``event.reason`` is what a check answered, allow or deny, or "write".
 outage = _namespace.signal("outage")
+#: Redis has lost data, which each process notices by itself; ``event.reason`` is ``ON_LOST_DATA``,
+#: ``event.count`` how many revocations this process has written back.
+data_lost = _namespace.signal("data-lost")
 
 
 class Teller:

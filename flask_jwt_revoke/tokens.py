@@ -140,6 +140,17 @@ class Tokens:
             for key in self._secrets
         )
 
+    def seal(self, text: str) -> str:
+        """As ``derived``; empty where there is no key but public ones."""
+        return _derived(self._secrets[0], "seal", text) if self._secrets else ""
+
+    def is_sealed(self, text: str, seal: str) -> bool:
+        """Whether one of the app's secret or private keys has sealed it."""
+        return any(
+            hmac.compare_digest(seal.encode(), _derived(key, "seal", text).encode())
+            for key in self._secrets
+        )
+
     def check_signable(self, claims: Claims) -> None:
         """:raises ValueError: the author's claims cannot be in a token, or there is no key."""
         self._check_key()

@@ -108,7 +108,8 @@ def test_promise_3_an_entry_is_never_for_ever(make_authority: Make, url: str) ->
     clock.now += 1
     authority.revoke(authority.issue("bob").access)
     authority.revoke(pair.access)
-    keys = store_of(authority).keys("*")
+    keys = store_of(authority).keys("jwtrevoke:{*")
+    assert keys
     assert all(store_of(authority).pttl(key) > 0 for key in keys)
 
 
@@ -170,7 +171,7 @@ def test_log_out_everywhere_in_one_pipeline(make_authority: Make, url: str) -> N
         assert ttl(authority, "alice", claims["jti"]) == pytest.approx(expected, abs=1)
     assert authority.check(bystander.access)
     client, keys = store_of(authority), authority.keys
-    assert int(client.get(keys.version("alice"))) == version + 1
+    assert int(client.get(keys.version("alice"))) != version
     assert not client.exists(keys.tokens("alice"))
     assert not client.exists(keys.sessions("alice"))
     assert authority.logout_everywhere("alice") == 0
@@ -315,8 +316,10 @@ def test_lost_data_gets_the_configured_answer(
     else:
         with pytest.raises(RevokedToken):
             authority.check(pair.access)
-    time.sleep(0.002)
     authority.issue("alice")
+    if answer == "allow":
+        assert authority.check(pair.access)
+    authority.logout_everywhere("alice")
     with pytest.raises(RevokedToken):
         authority.check(pair.access)
 

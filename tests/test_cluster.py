@@ -247,7 +247,7 @@ def is_acknowledged(call: Callable[[], object]) -> bool:
 
 def keys_of(server: Server) -> list[bytes]:
     with server.client() as client:
-        return list(client.keys("*"))
+        return list(client.keys("jwtrevoke:{*"))
 
 
 def slot_of(client: redis.Redis, key: bytes | str) -> int:

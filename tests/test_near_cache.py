@@ -466,10 +466,10 @@ class TestAnnouncement:
         authority.logout(pair.refresh)
         authority.logout_everywhere('a"{li}:ce')
         first, second, third = heard()
-        assert (first[0], first[2:]) == ('a"{li}:ce', [claims.id])
+        assert (first[0], first[2], first[4:]) == ('a"{li}:ce', claims.expires_at, [claims.id])
         assert first[1].startswith("stolen@")
-        assert second[2:] == [pair.session_id]
-        assert (third[1].partition("@")[0], third[2:]) == ("logout_everywhere", [])
+        assert second[4:] == [pair.session_id]
+        assert (third[1].partition("@")[0], third[4:]) == ("logout_everywhere", [])
 
     def test_a_rotation_says_nothing_and_a_theft_does(
         self, server: Server, make_authority: Make, heard: Callable[[], list[list[str]]]
@@ -482,7 +482,7 @@ class TestAnnouncement:
 
         with pytest.raises(ReusedToken):
             authority.rotate(pair.refresh)
-        ((_, mark, sid),) = heard()
+        ((_, mark, _, _, sid),) = heard()
         assert (mark.partition("@")[0], sid) == ("reused", pair.session_id)
 
 

@@ -6,7 +6,8 @@ import contextlib
 
 import click
 
-from ..store.announcements import Announcement, announcements
+from ..store import Announcement
+from ..store.announcements import announcements
 from .group import as_json, door, jwt
 from .output import fields, say, say_json
 from .words import moment
@@ -25,11 +26,11 @@ def watch(as_json: bool) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         for one in announcements(authority.store, channel, ready):
             if as_json:
-                say_json(fields(one, "subject", "reason", "at", "ids"))
+                say_json(fields(one, "subject", "reason", "at", "ids", "until"))
             else:
                 say(_line(one))
 
 
 def _line(one: Announcement) -> str:
-    ended = " ".join(one.ids) or "everything"
+    ended = " ".join(one.ids) or ("nothing any more" if one.until == 0 else "everything")
     return f"{moment(one.at)}  {one.subject}  {one.reason}  {ended}"

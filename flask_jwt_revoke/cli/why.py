@@ -14,6 +14,7 @@ from .words import distance, moment, since
 
 _MEANINGS = {
     "no version": "Redis has no version of this subject, so it lost data",
+    "version begun anew": "Redis lost the version that it was issued under, and began another",
     "no session": "Redis has no record of this session, so it lost data",
     "no refresh token": "the record of this session names no refresh token",
     "spent": "this refresh token has been exchanged for another",

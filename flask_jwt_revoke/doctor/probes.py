@@ -6,9 +6,10 @@ import secrets
 import time
 
 from ..authority import Authority
+from ..errors import Outage
 from ..store import Command, text
 from ..store.commands import NEEDED_IN_CLUSTER, NEEDED_TO_WAIT, excessive, needed, probe_key
-from ..store.inspection import Server, Unanswered, has_canary, hearing
+from ..store.inspection import Server, Unanswered, hearing
 from .finding import Judgement, fail, ok, unknown, warn
 
 _PINGS = 5
@@ -108,9 +109,15 @@ def _named(call: Command) -> str:
 
 
 def canary(authority: Authority) -> Judgement:
-    if has_canary(authority.store):
-        return ok("it is there: Redis has lost nothing since it was written")
-    return unknown("there is none, so whether Redis lost data cannot be told", "look again later")
+    try:
+        found = authority.store.canaries()
+    except Outage:
+        return unknown("Redis did not say", "look again later")
+    there = sum(found.values())
+    if there:
+        told = "it is there" if len(found) == 1 else f"{there} of {len(found)} are there"
+        return ok(f"{told}: Redis has lost nothing since it was written")
+    return unknown("there is none: nothing was written yet, or all is lost", "look again later")
 
 
 def feed(authority: Authority) -> Judgement:

@@ -1,3 +1,4 @@
+from .announcement import Announcement, Announcer, heard
 from .breaker import Breaker
 from .client import Client, connector, is_in_process
 from .feed import Feed, Subscription, steady
@@ -6,8 +7,11 @@ from .question import Command, Question
 from .redis import Store
 from .replies import Pairs, pairs, text, texts
 from .transaction import Reply, Transaction
+from .versions import is_raised, is_same
 
 __all__ = [
+    "Announcement",
+    "Announcer",
     "Breaker",
     "Client",
     "Command",
@@ -20,7 +24,10 @@ __all__ = [
     "Subscription",
     "Transaction",
     "connector",
+    "heard",
     "is_in_process",
+    "is_raised",
+    "is_same",
     "mark",
     "pairs",
     "steady",

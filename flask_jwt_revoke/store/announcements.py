@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import redis
 
+from .announcement import Announcement, heard
 from .redis import Store, outage
 
 _BEAT = 1.0  # seconds between two PINGs
 _PATIENCE = 3.0
-_MARK = re.compile(r"(?P<reason>[\w.-]{1,64})@(?P<at>\d{1,12})", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """``ids`` are the jtis and sids that ended; without one, all of the subject did.
-
-    ``at`` is a Unix time in seconds.
-    """
-
-    subject: str
-    reason: str
-    at: int
-    ids: tuple[str, ...]
 
 
 def announcements(store: Store, channel: str, ready: Callable[[], None]) -> Iterator[Announcement]:
@@ -52,18 +35,6 @@ def announcements(store: Store, channel: str, ready: Callable[[], None]) -> Iter
             if message.get("type") == "subscribe":
                 ready()
             elif message.get("type") == "message":
-                heard = _heard(message["data"])
-                if heard is not None:
-                    yield heard
-
-
-def _heard(data: Any) -> Announcement | None:
-    """None for what is not ours: whoever may publish can say anything."""
-    try:
-        subject, mark, *ids = json.loads(data)
-    except (ValueError, TypeError, RecursionError):
-        return None
-    if not all(isinstance(one, str) for one in (subject, mark, *ids)):
-        return None
-    found = _MARK.fullmatch(mark)
-    return Announcement(subject, found["reason"], int(found["at"]), tuple(ids)) if found else None
+                found = heard(message["data"])
+                if found is not None:
+                    yield found

@@ -27,7 +27,7 @@ def needed(keys: Keys) -> tuple[Command, ...]:
         ("EXEC",),
         ("GET", key),
         ("SET", key, "0"),
-        ("INCRBY", key, "1"),
+        ("SETRANGE", key, "0", "0"),
         ("PEXPIRE", key, "1"),
         ("DEL", key),
         ("UNLINK", key),

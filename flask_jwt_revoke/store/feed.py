@@ -36,11 +36,6 @@ _LONGEST_PAUSE = 2.0  # seconds
 _LONGEST_BEAT = 0.5
 
 
-def announcement(subject: str, mark: str, ids: tuple[str, ...]) -> str:
-    """What is published: ``[subject, mark, id, …]``; without an id, all of the subject ended."""
-    return json.dumps([subject, mark, *ids], separators=(",", ":"))
-
-
 class Subscription:
     """``proved`` is when the last PING that was answered on it had been sent (``steady``)."""
 
@@ -57,9 +52,9 @@ NONE = Subscription()
 class Feed:
     """The feed of one app, heard by one thread of each process that asks for it.
 
-    ``heard`` is called in that thread with the subject of each revocation; it must not hold
-    this object, since the thread ends with it. ``staleness`` (seconds) is how old a proof
-    may become.
+    ``heard`` is called in that thread with the subject of each revocation and what was said of
+    it, ``answered`` after each PING that was answered; neither may hold this object, since
+    the thread ends with it. ``staleness`` (seconds) is how old a proof may become.
     """
 
     def __init__(
@@ -67,9 +62,10 @@ class Feed:
         connect: Callable[[], Client],
         channel: str,
         staleness: float,
-        heard: Callable[[str], None],
+        heard: Callable[[str, bytes], None],
+        answered: Callable[[], None],
     ) -> None:
-        self._make = partial(_Listener, connect, channel, staleness, heard)
+        self._make = partial(_Listener, connect, channel, staleness, heard, answered)
         self._listener: _Listener | None = None
         self._lock, self._pid = threading.Lock(), os.getpid()
 
@@ -104,7 +100,8 @@ class _Listener(threading.Thread):
         connect: Callable[[], Client],
         channel: str,
         staleness: float,
-        heard: Callable[[str], None],
+        heard: Callable[[str, bytes], None],
+        answered: Callable[[], None],
     ) -> None:
         super().__init__(name="flask_jwt_revoke feed", daemon=True)
         self.pid = os.getpid()
@@ -115,6 +112,7 @@ class _Listener(threading.Thread):
         self._channel = channel
         self._staleness = staleness
         self._heard = heard
+        self._answered = answered
 
     def stop(self) -> None:
         self._stopped.set()
@@ -162,9 +160,11 @@ class _Listener(threading.Thread):
                 self._hear(data)
             case [b"subscribe", *_]:
                 self.subscription = Subscription()
-            case [b"pong", payload] if heartbeat.is_answer(payload) and is_ordered:
-                # It was sent behind the SUBSCRIBE, so it is answered behind it.
-                self.subscription.proved = heartbeat.sent
+            case [b"pong", payload] if heartbeat.is_answer(payload):
+                if is_ordered:
+                    # It was sent behind the SUBSCRIBE, so it is answered behind it.
+                    self.subscription.proved = heartbeat.sent
+                self._answered()
             case Exception():
                 raise message
 
@@ -174,7 +174,7 @@ class _Listener(threading.Thread):
         except (ValueError, LookupError, TypeError, RecursionError):
             return  # whoever may publish can say anything
         if isinstance(subject, str):
-            self._heard(subject)
+            self._heard(subject, data)
 
 
 class _Heartbeat:

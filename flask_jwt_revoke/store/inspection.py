@@ -145,15 +145,6 @@ def coverage(store: Store) -> tuple[int, int] | None:
     return len(client.get_primaries()), sum(bool(nodes) for nodes in slots)
 
 
-def has_canary(store: Store) -> bool:
-    """Whether there is a key that is written once, and would be gone with all others.
-
-    :raises Unanswered: the server did not say.
-    """
-    with _answered():
-        return store.client.get(f"{store.keys.prefix}:canary") is not None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watcher:
     """What one Sentinel says of the primary; ``missing`` is why it does not."""

@@ -50,6 +50,10 @@ class Keys:
         """Channel that each revocation is published on, see ``feed``."""
         return f"{self.prefix}:feed"
 
+    def canary(self, tag: str | None = None) -> str:
+        """String, drawn at random; has no end. In a cluster there are many, see ``canary``."""
+        return f"{self.prefix}:canary" if tag is None else f"{self.prefix}:canary:{{{tag}}}"
+
     def base(self, subject: str) -> str:
         return f"{self.prefix}:{{{encoded(subject)}}}:"
 
@@ -88,7 +92,7 @@ class Keys:
         return f"{self.base(subject)}awaited"
 
     def version(self, subject: str) -> str:
-        """Integer; outlives every token that carries it."""
+        """Integer, see ``versions``; outlives every token that carries it."""
         return f"{self.base(subject)}version"
 
 

@@ -6,14 +6,17 @@ Command = tuple[str, ...]
 
 
 class Question:
-    __slots__ = ("commands", "packed")
+    """The last ``carried`` commands may fail without harm to the others."""
 
-    def __init__(self, *commands: Command) -> None:
+    __slots__ = ("carried", "commands", "packed")
+
+    def __init__(self, *commands: Command, carried: int = 0) -> None:
         self.commands = commands
+        self.carried = carried
         self.packed = b"".join(map(packed, commands))
 
-    def also(self, command: Command) -> Question:
-        return Question(*self.commands, command)
+    def also(self, *commands: Command) -> Question:
+        return Question(*self.commands, *commands, carried=self.carried + len(commands))
 
 
 def packed(command: Command) -> bytes:

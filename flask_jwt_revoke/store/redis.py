@@ -8,15 +8,18 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import redis
+from redis.cluster import ClusterPipeline
 from redis.exceptions import AskError, MovedError, RedisClusterException
 
 from ..errors import BrokenData, Outage
+from .announcement import Announcer
 from .breaker import Breaker
+from .canary import Canaries, Look, shares
 from .client import Client
 from .held import Held
 from .interrupted import Interruptible, abandon
@@ -24,7 +27,7 @@ from .keys import Keys
 from .question import Command, Question
 from .replicas import Replicas, counting
 from .replies import Pairs, pairs, texts
-from .transaction import Transaction
+from .transaction import Reply, Transaction
 
 T = TypeVar("T")
 
@@ -50,10 +53,15 @@ return 1
 _FAILURES = (redis.RedisError, RedisClusterException, OSError)
 # Time-outs that a write may take: it asks several times, and may have to begin again.
 _PATIENCE = 2
+_AT_ONCE = 200
 
 
 class Store:
-    """One Redis. Any failure to ask it is an :class:`Outage`."""
+    """One Redis. Any failure to ask it is an :class:`Outage`.
+
+    ``lost`` is called with the store once it is noticed that Redis has lost its data; should
+    that fail, it is noticed again.
+    """
 
     def __init__(
         self,
@@ -63,6 +71,8 @@ class Store:
         leeway: float,
         timeout: float,
         breaker: Breaker,
+        announcer: Announcer,
+        lost: Callable[[Store], None],
         owned: bool = True,
         wait_replicas: int = 0,
     ) -> None:
@@ -73,6 +83,9 @@ class Store:
         self._leeway = leeway
         self._timeout = timeout
         self._wait_replicas = wait_replicas
+        self._announcer = announcer
+        self._lost = lost
+        self._canaries = Canaries(keys)
         self._made: Client = None
         self._held: Held | None = None
         self._lock, self._pid = threading.Lock(), os.getpid()
@@ -116,22 +129,47 @@ class Store:
 
         Connecting included, it takes no longer than the time-out. (A client that moves its
         connections itself, or was handed in, takes its own time for each step.)
+        Where it is time to look at the canary, the question carries that along.
 
         :raises Outage: there was no answer, or the breaker is open.
         """
+        return self._read(question, looks=True)
+
+    def look(self) -> None:
+        """Look at the canary if it is time. A failure is left to those who ask and write."""
+        with suppress(Outage, *_FAILURES):
+            for look in self._canaries.looks(self.client):
+                self._look_now(look)
+
+    def canaries(self) -> dict[str, bool]:
+        """Each canary's key, and whether it is there: those of a cluster come with its writes.
+
+        :raises Outage: Redis could not be asked.
+        """
+        with self._outages("the canaries"):
+            keys = shares(self.client, self.keys)
+        found = self._read(Question(*(("GET", key) for key in keys)), looks=False)
+        return {key: value is not None for key, value in zip(keys, found, strict=True)}
+
+    def _read(self, question: Question, *, looks: bool) -> list[Any]:
         self.breaker.admit()
         until = time.monotonic() + self._timeout
         try:
+            look = self._canaries.look(self.client, question.commands[0][1]) if looks else None
+            asked = question if look is None else question.also(*look.commands)
             try:
-                answers = self._answers(question, until)
+                answers = self._answers(asked, until)
             except redis.ConnectionError:
                 if time.monotonic() >= until:
                     raise
-                answers = self._answers(question, until)
+                answers = self._answers(asked, until)
         except _FAILURES as error:
             raise self._outage(error, question.commands[0][1]) from error
         self.breaker.succeeded()
-        return answers
+        if look is None:
+            return answers
+        self._heard(look, answers[-1])
+        return answers[: len(question.commands)]
 
     def touch(self, subject: str, sid: str, now: float, interval: float, idle: float) -> Command:
         """The command that writes when a session was last seen, for ``read`` to carry along."""
@@ -174,43 +212,115 @@ class Store:
         until = time.monotonic() + _PATIENCE * self._timeout
         about = f"{self.keys.base(subject)}*"
         with self._outages(about), self._pipeline(until) as pipe:
+            look = self._canaries.look(self.client, self.keys.version(subject), writes=True)
             for attempt in itertools.count():
                 try:
                     if watch:
                         pipe.watch(*watch)
                     replicas = self._replicas(pipe, until)
-                    transaction = Transaction(
-                        pipe, self.keys, subject, now, self._leeway, replicas=replicas
-                    )
+                    transaction = self._transaction(pipe, subject, now, replicas)
                     result = body(transaction)
+                    seen = _carried(transaction, look)
                     transaction.commit()
                     self.breaker.succeeded()
-                    if replicas is not None and replicas.are_missing:
-                        missed()
-                    return result
+                    break
                 except (redis.WatchError, MovedError, AskError) as error:
-                    # redis-py says of a failure, too, that a watched key had changed.
-                    if "one or more keys" in str(error):
-                        raise self._outage(error, about) from error
-                    # Refused as a whole, so nothing was carried out.
-                    if not isinstance(error, redis.WatchError):
-                        abandon(pipe)  # which ends the WATCH on the node that was asked
-                    pipe.reset()
-                    time.sleep(random.random() * min(attempt, 10) / 1000)  # noqa: S311 - jitter
+                    self._begin_again(pipe, error, about)
                     if time.monotonic() > until:
-                        break
-        raise Outage("Too many writers at once for this subject.")
+                        raise Outage("Too many writers at once for this subject.") from error
+                    time.sleep(random.random() * min(attempt, 10) / 1000)  # noqa: S311 - jitter
+        if look is not None:
+            self._heard(look, seen.value) if seen else self._look_now(look)
+        if replicas is not None and replicas.are_missing:
+            missed()
+        return result
+
+    def _begin_again(self, pipe: Any, error: Exception, about: str) -> None:
+        """After what was refused as a whole, so that nothing was carried out.
+
+        :raises Outage: it was not: redis-py says of a failure, too, that a key had changed.
+        """
+        if "one or more keys" in str(error):
+            raise self._outage(error, about) from error
+        if not isinstance(error, redis.WatchError):
+            abandon(pipe)  # which ends the WATCH on the node that was asked
+        pipe.reset()
+
+    def restore(
+        self, now: float, writes: Mapping[str, Callable[[Transaction], list[Reply]]]
+    ) -> None:
+        """Write for many subjects, and tell the feed of those of whom something was missing.
+
+        On a cluster each subject takes a transaction, elsewhere they share some.
+
+        :raises Outage: some of it may not have been carried out.
+        """
+        replies = self._write_all(now, writes)
+        missed = [subject for subject, found in replies.items() if any(one.value for one in found)]
+        self._write_all(now, dict.fromkeys(missed, Transaction.announce_restored))
+
+    def _write_all(
+        self, now: float, writes: Mapping[str, Callable[[Transaction], T]]
+    ) -> dict[str, T]:
+        found: dict[str, T] = {}
+        subjects = list(writes)
+        self.breaker.admit()
+        with self._outages("what is written back"):
+            step = 1 if isinstance(self.client, redis.RedisCluster) else _AT_ONCE
+            for start in range(0, len(subjects), step):
+                with self._pipeline(time.monotonic() + _PATIENCE * self._timeout) as pipe:
+                    some = [
+                        self._transaction(pipe, subject, now)
+                        for subject in subjects[start : start + step]
+                    ]
+                    found |= {one.subject: writes[one.subject](one) for one in some}
+                    answers = pipe.execute()
+                    for one in some:
+                        one.take(answers)
+        self.breaker.succeeded()
+        return found
+
+    def _transaction(
+        self, pipe: Any, subject: str, now: float, replicas: Replicas | None = None
+    ) -> Transaction:
+        return Transaction(
+            pipe,
+            self.keys,
+            subject,
+            now,
+            leeway=self._leeway,
+            announcer=self._announcer,
+            replicas=replicas,
+        )
+
+    def _look_now(self, look: Look) -> None:
+        with suppress(Outage):
+            answers = self._read(Question(*look.commands), looks=False)
+            self._heard(look, answers[-1])
+
+    def _heard(self, look: Look, answer: Any) -> None:
+        if not self._canaries.heard(look, answer):
+            return
+        try:
+            self._lost(self)
+        except BaseException as error:
+            look.canary.value = look.known
+            if not isinstance(error, Outage):
+                raise
+            return
+        if look.canary.value is None:
+            self._look_now(Look(look.canary, writes=True))
 
     def _answers(self, question: Question, until: float) -> list[Any]:
         held = self._held or self._hold()
         if held is not None:
-            return _without_errors(question.commands, held.ask(question, until))
+            return _without_errors(question, held.ask(question, until))
         if len(question.commands) == 1:
             return [self.client.execute_command(*question.commands[0])]
         with self.client.pipeline(transaction=False) as pipe:
             for command in question.commands:
                 pipe.execute_command(*command)
-            return _without_errors(question.commands, pipe.execute(raise_on_error=False))
+            return _without_errors(question, pipe.execute(raise_on_error=False))
 
     def _hold(self) -> Held | None:
         client = self.client
@@ -269,13 +379,21 @@ def _is_of_broken_data(error: redis.ResponseError) -> bool:
     return "WRONGTYPE" in said or "not an integer" in said
 
 
-def _without_errors(commands: Sequence[Command], answers: list[Any]) -> list[Any]:
-    for command, answer in zip(commands, answers, strict=True):
+def _carried(transaction: Transaction, look: Look | None) -> Reply | None:
+    """None in a cluster, where a transaction has one slot."""
+    if look is None or isinstance(transaction.pipe, ClusterPipeline):
+        return None
+    return transaction.carry(look.commands)
+
+
+def _without_errors(question: Question, answers: list[Any]) -> list[Any]:
+    needed = len(question.commands) - question.carried
+    for position, answer in enumerate(answers):
         if isinstance(answer, Exception):
-            if command[0] != "EVAL":
+            if position < needed:
                 raise answer
             # A server that takes no writes still answers what was asked.
-            log.warning("It could not be written when a session was last seen: %s", answer)
+            log.warning("%s, carried along by a check: %s", question.commands[position][0], answer)
     return answers
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from redis.cluster import ClusterPipeline
 
-from .feed import announcement
-from .keys import Keys, remaining_ms
+from . import versions
+from .announcement import Announcer
+from .keys import Keys, mark, remaining_ms
 from .question import Command
 from .replicas import Replicas
 from .replies import Pairs, text, texts
@@ -39,8 +40,9 @@ class Transaction:
         keys: Keys,
         subject: str,
         now: float,
-        leeway: float,
         *,
+        leeway: float,
+        announcer: Announcer,
         replicas: Replicas | None = None,
     ) -> None:
         self.pipe = pipe
@@ -48,12 +50,19 @@ class Transaction:
         self.subject = subject
         self.now = now
         self._leeway = leeway
+        self._announcer = announcer
         self._replicas = replicas
         self._replies: dict[int, Reply] = {}
 
-    def announce(self, mark: str, *ids: str) -> None:
-        """Tell all processes what has ended; without an id, everything of the subject."""
-        feed, message = self.keys.feed, announcement(self.subject, mark, ids)
+    def announce(self, mark: str, until: float | None, *ids: str) -> None:
+        """Tell all processes what has ended; without an id, everything of the subject.
+
+        It is refused until then: None is for ever, 0 is not any more.
+        """
+        self._publish(self._announcer.announced(self.subject, mark, until, *ids))
+
+    def _publish(self, message: str) -> None:
+        feed = self.keys.feed
         if isinstance(self.pipe, ClusterPipeline):
             key = self.keys.version(self.subject)
             self.pipe.execute_command("EVAL", _PUBLISH, 1, key, feed, message)
@@ -101,18 +110,19 @@ class Transaction:
         return self._reply()
 
     def version(self, until: float) -> Reply:
-        """Begin the version at the clock where there is none, let it live until, read it."""
-        key = self.keys.version(self.subject)
-        self._begin_version(key, until)
+        """Begin the version where there is none, let it live until, read it."""
+        key, ttl = self.keys.version(self.subject), self._ttl(until)
+        self.pipe.set(key, versions.begun(), px=ttl, nx=True)
+        self.pipe.pexpire(key, ttl, gt=True)
         self.pipe.get(key)
         return self._reply()
 
-    def raise_version(self, until: float) -> Reply:
+    def raise_version(self, until: float) -> int:
         """Refuse each token that carries a version so far; answers the next one."""
-        key = self.keys.version(self.subject)
-        self._begin_version(key, until)
-        self.pipe.incr(key)
-        return self._reply()
+        key, version = self.keys.version(self.subject), versions.raised()
+        self.pipe.set(key, version, keepttl=True)
+        self._keep(key, until)
+        return version
 
     def index(self, tokens: Mapping[str, float]) -> None:
         """Add jti to exp, and drop what has expired."""
@@ -171,19 +181,48 @@ class Transaction:
     def drop_all_sessions(self) -> None:
         self.pipe.unlink(self.keys.sessions(self.subject))
 
+    def restore(self, id: str, mark: str, until: float) -> Reply | None:
+        """As ``revoke``; answers whether there was no entry."""
+        ttl = remaining_ms(until + self._leeway, self.now)
+        if ttl <= 0:
+            return None
+        self.pipe.set(self.keys.revoked(self.subject, id), mark, px=ttl, nx=True)
+        return self._reply()
+
+    def restore_block(self, mark: str) -> Reply:
+        self.pipe.set(self.keys.blocked(self.subject), mark, nx=True)
+        return self._reply()
+
+    def restore_end(self, until: float) -> None:
+        """Refuse each token but those that carry the version which may be there by now."""
+        key, ttl = self.keys.version(self.subject), self._ttl(until)
+        self.pipe.set(key, versions.raised(), px=ttl, nx=True)
+        self.pipe.setrange(key, 0, versions.RAISED)
+        self.pipe.pexpire(key, ttl, gt=True)
+
+    def announce_restored(self) -> None:
+        self._publish(self._announcer.short(self.subject, mark("restored", self.now)))
+
+    def carry(self, commands: Sequence[Command]) -> Reply:
+        """Answers the last of commands that belong to the process, not to the subject."""
+        for command in commands:
+            self.pipe.execute_command(*command)
+        return self._reply()
+
     def commit(self) -> None:
-        answers = self.pipe.execute()
+        self.take(self.pipe.execute())
+
+    def take(self, answers: Sequence[Any]) -> None:
+        """The answers to all that was queued on the pipeline."""
         for position, reply in self._replies.items():
             reply.value = answers[position]
 
-    def _begin_version(self, key: str, until: float) -> None:
-        ttl = max(1, remaining_ms(until + self._leeway, self.now))
-        self.pipe.set(key, int(self.now * 1000), px=ttl, nx=True)
-        self.pipe.pexpire(key, ttl, gt=True)
+    def _ttl(self, until: float) -> int:
+        return max(1, remaining_ms(until + self._leeway, self.now))
 
     def _keep(self, key: str, until: float) -> None:
         # GT alone does nothing to a key without a TTL, which counts as endless.
-        ttl = max(1, remaining_ms(until + self._leeway, self.now))
+        ttl = self._ttl(until)
         self.pipe.pexpire(key, ttl, nx=True)
         self.pipe.pexpire(key, ttl, gt=True)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ..models import LIVE, Claims, Session, Verdict
-from ..store import Command, Keys, Pairs, Transaction, text
+from ..store import Command, Keys, Pairs, Transaction, is_raised, is_same, text
 
 log = logging.getLogger("flask_jwt_revoke")
 
@@ -62,9 +62,18 @@ def shared_verdict(claims: Claims, question: Command, answer: Sequence[Any]) -> 
     if version is None:
         return Verdict(False, "no version", keys[-1], lost_data=True)
     found = whole(version, keys[-1])
-    if found != claims.version:
-        return Verdict(False, f"version {found}, not {claims.version}", keys[-1])
+    if found is None:
+        return Verdict(False, "a version that is no number", keys[-1])
+    if found != claims.version and not is_same(found, claims.version):
+        return _of_another_version(claims.version, found, keys[-1])
     return LIVE
+
+
+def _of_another_version(carried: int, version: int, key: str) -> Verdict:
+    if is_raised(version):
+        return Verdict(False, f"version {version}, not {carried}", key)
+    # Nothing has ended a token since this version was begun, and none had another one.
+    return Verdict(False, "version begun anew", key, lost_data=True)
 
 
 def whole(version: Any, key: str) -> int | None:

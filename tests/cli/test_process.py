@@ -83,7 +83,7 @@ def test_watch_prints_a_line_for_each_revocation(shell: Shell, authority: Author
         pair = authority.issue("alice")
         authority.logout(pair.access, reason="stolen")
         heard = json.loads(process.stdout.readline())
-        assert heard.keys() == {"subject", "reason", "at", "ids"}
+        assert heard.keys() == {"subject", "reason", "at", "ids", "until"}
         assert (heard["subject"], heard["reason"]) == ("alice", "stolen")
         assert pair.session_id in heard["ids"]
         authority.logout_everywhere("bob")

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from flask_jwt_revoke import Authority, Outage
-from flask_jwt_revoke.store.announcements import Announcement, announcements
+from flask_jwt_revoke.store import Announcement
+from flask_jwt_revoke.store.announcements import announcements
 
 from ..servers import BINARIES, Server
 
@@ -20,7 +21,9 @@ def test_it_hears_what_is_published_and_nothing_else(make_authority: Make, url: 
     store = make_authority(url).store
     told = [
         "junk", "[]", "{}", "1", "[1, 2]", '["alice"]', '["alice", "no mark"]', '["a", "x@1", 2]',
-        json.dumps(["alice", "logout@1795240800", "J1", "S1"]), json.dumps(["bob", "blocked@1"]),
+        '["a", "x@1", -1, ""]', '["a", "x@1", "2", ""]', '["a", "x@1", true, ""]',
+        '["a", "x@1", 2, "\\ud800"]', json.dumps(["bob", "blocked@1"]),
+        json.dumps(["alice", "logout@1795240800", 1795241700, "seal", "J1", "S1"]),
     ]  # fmt: skip
 
     def ready() -> None:
@@ -28,8 +31,9 @@ def test_it_hears_what_is_published_and_nothing_else(make_authority: Make, url: 
             store.client.publish(CHANNEL, message)
 
     heard = announcements(store, CHANNEL, ready)
-    assert next(heard) == Announcement("alice", "logout", 1795240800, ("J1", "S1"))
-    assert next(heard) == Announcement("bob", "blocked", 1, ())
+    assert next(heard) == Announcement("bob", "blocked", 1)
+    ids = ("J1", "S1")
+    assert next(heard) == Announcement("alice", "logout", 1795240800, ids, 1795241700, "seal")
     heard.close()
 
 

@@ -92,8 +92,28 @@ def test_a_version_that_was_raised_decides(server: Server, make_console: Make) -
     console.authority.logout_everywhere("alice")
     why = console.json("why", pair.access, exit_code=1)
     assert why["key"] == "jwtrevoke:{alice}:version"
-    carried = why["token"]["version"]
-    assert why["because"] == f"version {carried + 1}, not {carried}"
+    carried, version = why["token"]["version"], version_of(server)
+    assert why["because"] == f"version {version}, not {carried}"
+
+
+def version_of(server: Server) -> int:
+    with server.client() as client:
+        return int(client.get("jwtrevoke:{alice}:version"))
+
+
+@pytest.mark.parametrize("answer", ["deny", "allow"])
+def test_a_version_that_was_begun_anew_is_lost_data(
+    server: Server, make_console: Make, answer: str
+) -> None:
+    console = make_console(server.url, on_lost_data=answer)
+    pair = console.authority.issue("alice")
+    lose(console, "version")
+    console.authority.issue("alice")
+    why = console.json("why", pair.refresh, exit_code=0 if answer == "allow" else 1)
+    assert (why["because"], why["live"]) == ("version begun anew", answer == "allow")
+    assert why["key"] == "jwtrevoke:{alice}:version"
+    assert why["exchange"] == ("new pair" if answer == "allow" else None)
+    assert "began another" in console("why", pair.access).stdout
 
 
 def test_it_foretells_the_exchange(server: Server, make_console: Make) -> None:

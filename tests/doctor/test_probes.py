@@ -198,7 +198,7 @@ def test_keys_of_others(patient: Patient) -> None:
     patient.client.set(b"\xff\xfe", "1")
     finding = patient.finding("shared_database")
     assert finding.status == "WARN"
-    assert finding.found.startswith("2 of 5 keys")
+    assert finding.found.startswith("2 of 6 keys")
     assert "celery" in finding.found
 
 

@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from flask_jwt_revoke import Authority, JWTRevokeError, Outage, RevokedToken, TokenPair
+from flask_jwt_revoke.store import Reply, Transaction
 
 from ..conftest import Clock
 from ..redis_page import APP, CLIENT_NAME, DATABASE, IN_CLUSTER, PREFIXED, User, administrator
@@ -76,6 +77,12 @@ class Story:
 
 TOURIST = APP.named("tourist")
 
+
+def restored(transaction: Transaction) -> list[Reply]:
+    transaction.restore_end(transaction.now + 60)
+    return []
+
+
 VERBS: dict[str, Callable[[Story], object]] = {
     "issue": lambda it: it.app.issue("alice"),
     "issue on a device": lambda it: it.app.issue("alice", device_id="phone"),
@@ -102,6 +109,7 @@ VERBS: dict[str, Callable[[Story], object]] = {
     "block": lambda it: it.app.block("alice"),
     "listen": Story.listen,
     "unblock": lambda it: it.app.unblock("alice"),
+    "write back": lambda it: it.app.store.restore(it.clock(), {"alice": restored}),
 }
 
 
@@ -281,7 +289,8 @@ def test_nor_may_its_scripts(server: Server, call: str) -> None:
 GOSSIP = (
     "", "null", "7", "[]", "{}", '"alice"', "[null]", "[7]", '[["alice"]]', "[" * 10_000,
     b"\xff\xfe", "x" * 1_000_000, '["alice","logout@1"]', '["alice","x","J1"]', '["bob"]',
-    '["alice"', "subscribe", "pong",
+    '["alice"', "subscribe", "pong", '["alice","blocked@1",null,"x"]', '["alice","x@1",0,""]',
+    '["alice","x@1",9e9,"","J1"]', '["alice","x@1",4102444800,"\\ud800","J1"]',
 )  # fmt: skip
 
 

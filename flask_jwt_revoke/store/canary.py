@@ -1,0 +1,146 @@
+"""Keys with a random value, by which it is noticed that Redis has lost its data.
+
+Each process remembers the value that it saw first; another one, or none, is a loss. It looks
+along with what it asks and writes anyway, and a write sets the canary where there is none. A
+cluster has many, spread over its slots, and a question carries one that the same primary has.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import redis
+from redis.crc import key_slot
+
+from .client import Client
+from .keys import Keys
+from .question import Command
+from .replies import text
+
+#: Seconds between two looks: a loss is noticed within 2.
+INTERVAL = 1.5
+
+_SLOTS = 16_384
+_SHARES = 64
+_NEVER = float("-inf")
+
+
+class Canary:
+    """``value`` is what this process remembers; ``due`` is when it looks again."""
+
+    __slots__ = ("due", "key", "node", "value")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.node = ""
+        self.value: str | None = None
+        self.due = _NEVER
+
+
+class Look:
+    """The commands of one look. The answer to the last is the canary's value."""
+
+    __slots__ = ("canary", "commands", "known")
+
+    def __init__(self, canary: Canary, *, writes: bool = False) -> None:
+        self.canary, self.known = canary, canary.value
+        self.commands: tuple[Command, ...] = (("GET", canary.key),)
+        if writes and self.known is None:
+            drawn = secrets.token_urlsafe(16)
+            self.commands = (("SET", canary.key, drawn, "NX"), *self.commands)
+
+
+class Canaries:
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._single = Canary(keys.canary())
+        self._by_share: dict[int, Canary] = {}
+        self._lock, self._pid = threading.Lock(), os.getpid()
+
+    def look(self, client: Client, key: str, *, writes: bool = False) -> Look | None:
+        """What to carry along with a question about ``key``; None where no look is due."""
+        is_cluster = isinstance(client, redis.RedisCluster)
+        canary = self._beside(client, key) if is_cluster else self._single
+        now = time.monotonic()
+        if canary is None:
+            return None
+        is_unset = writes and canary.value is None
+        if now < canary.due and not is_unset:
+            return None
+        # Two threads may both get here, and both look.
+        canary.due = now + INTERVAL
+        return Look(canary, writes=writes)
+
+    def looks(self, client: Client) -> list[Look]:
+        """One at each primary that this process has asked, where one is due."""
+        if isinstance(client, redis.RedisCluster):
+            nodes = {one.node: one.key for one in self._by_share.copy().values()}
+        else:
+            nodes = {"": self._single.key}
+        return [look for key in nodes.values() if (look := self.look(client, key, writes=True))]
+
+    def heard(self, look: Look, answer: Any) -> bool:
+        """Take the answer to a look; an error tells nothing. Answers whether it is a loss."""
+        if isinstance(answer, Exception):
+            return False
+        canary, found = look.canary, None if answer is None else text(answer)
+        with self._locked():
+            if canary.value != look.known:
+                return False  # another look has told meanwhile, perhaps of the same loss
+            canary.value = found
+            is_lost = look.known is not None and found != look.known
+            if is_lost:
+                self._forget_beside(canary)
+        return is_lost
+
+    def _forget_beside(self, lost: Canary) -> None:
+        """The others of the same primary are lost with it."""
+        for one in self._by_share.copy().values():
+            if one is not lost and one.node == lost.node:
+                one.value, one.due = None, _NEVER
+
+    def _beside(self, client: redis.RedisCluster, key: str) -> Canary | None:
+        """The canary that the same primary has; None where another one has it."""
+        slot = key_slot(key.encode())
+        share = slot * _SHARES // _SLOTS
+        tag = _tag(share)
+        canary = self._by_share.get(share) or self._by_share.setdefault(
+            share, Canary(self._keys.canary(tag))
+        )
+        canary.node = _node(client, key_slot(tag.encode()))
+        return canary if _node(client, slot) == canary.node else None
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        if self._pid != os.getpid():
+            # A lock that another thread held at the fork is never released here.
+            self._lock, self._pid = threading.Lock(), os.getpid()
+        with self._lock:
+            yield
+
+
+def shares(client: Client, keys: Keys) -> list[str]:
+    """The key of each canary that there may be."""
+    if isinstance(client, redis.RedisCluster):
+        return [keys.canary(_tag(share)) for share in range(_SHARES)]
+    return [keys.canary()]
+
+
+def _node(client: redis.RedisCluster, slot: int) -> str:
+    return str(client.nodes_manager.get_node_from_slot(slot).name)
+
+
+@cache
+def _tag(share: int) -> str:
+    """The first number whose slot is in this sixty-fourth of the slots."""
+    number = 0
+    while key_slot(str(number).encode()) * _SHARES // _SLOTS != share:
+        number += 1
+    return str(number)
