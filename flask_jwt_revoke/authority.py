@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from . import signals
@@ -14,12 +15,14 @@ from .errors import (
     BrokenData,
     ConfigurationError,
     ExpiredToken,
+    IssuerOutage,
     MalformedToken,
     NotFresh,
     NotReplicated,
     Outage,
     RevokedToken,
     TokenRefused,
+    WrongIssuer,
     WrongType,
 )
 from .inquiry import Inquiry
@@ -31,24 +34,27 @@ from .pairs import mint
 from .remembered import Remembered
 from .rotation import Ended, Exchange, Rotation
 from .seen import Known, Seen
-from .sessions import LastSeen, SessionRules, check_device_id, check_text
+from .sessions import LastSeen, SessionRules, begun_by, check_device_id, check_text
 from .store import (
     Announcer,
     Breaker,
     Client,
     Command,
     Keys,
+    Question,
     Store,
     connector,
     is_in_process,
     mark,
 )
 from .strategies import NAMED, Strategy
-from .tokens import Tokens, check_id, new_id
+from .tokens import check_id, new_id, tokens_of
 
 if TYPE_CHECKING:
-    # What an operator asks for is imported when it is asked for: no app waits for it to start.
+    # What an operator asks for is imported when it is asked for, as is what knows outside
+    # issuers: no app waits for it to start.
     from .explanation import Explanation
+    from .tokens.outside import KnownOutside, TokensOfMany
     from .upkeep import Findings
 
 log = logging.getLogger("flask_jwt_revoke")
@@ -80,7 +86,7 @@ class Authority:
         self.config = config
         self.clock = clock
         self.keys = Keys(config.key_prefix)
-        self.tokens = Tokens(config)
+        self.tokens = tokens_of(config)
         if config.wait_replicas and redis is not None and is_in_process(redis):
             raise ConfigurationError("JWT_REVOKE_WAIT_REPLICAS takes a server, not fakeredis")
         self._tell = signals.Teller(sender if sender is not None else self)
@@ -183,11 +189,8 @@ class Authority:
             raise ValueError("the token has expired")
         if claims.version is not None:
             return
-        new = Session(
-            id=claims.session_id or "",
-            created=int(now),
-            last_seen=int(now),
-            ends=claims.expires_at,
+        new = replace(
+            begun_by(claims, now),
             device=check_text("device", device),
             address=check_text("address", address),
             agent=check_text("agent", agent),
@@ -210,7 +213,10 @@ class Authority:
         """Judge a presented token, in one round trip to Redis or, unless ``strict``, by a
         verdict on the same token that ``NEAR_CACHE_STALENESS`` allows to be reused.
 
+        A token of an outside issuer that is live is indexed when this process first sees it.
+
         :raises TokenRefused: the subclass and its ``reason`` say why.
+        :raises IssuerOutage: the keys of an outside issuer could not be fetched.
         :raises Outage: Redis could not be asked, and ``on_outage``, else ``ON_OUTAGE``, is deny.
         """
         now = self.clock()
@@ -230,6 +236,9 @@ class Authority:
         except TokenRefused as refused:
             self._refused(refused, now)
             raise
+        except IssuerOutage:
+            self._tell.of(signals.outage, at=now, reason="issuer")
+            raise
         return claims
 
     def check_verified(self, claims: Claims) -> None:
@@ -248,6 +257,21 @@ class Authority:
         except TokenRefused as refused:
             self._refused(refused, now)
             raise
+
+    def verify_other(
+        self, token: str, *, types: Collection[str], audience: Collection[str] | None = None
+    ) -> Mapping[str, Any]:
+        """Verify a JWT of one of ``ISSUERS`` that is no access token, such as a logout token.
+
+        See :meth:`TokensOfMany.verify_other` for what is judged and what is not.
+
+        :raises TokenRefused: the subclass and its ``reason`` say why.
+        :raises IssuerOutage: the issuer's keys cannot be fetched.
+        """
+        if self.config.issuers is None:
+            raise WrongIssuer()
+        tokens = cast("TokensOfMany", self.tokens)
+        return tokens.verify_other(token, types=types, audience=audience)
 
     def rotate(self, token: str) -> TokenPair:
         """Exchange a refresh token for a new pair.
@@ -508,6 +532,15 @@ class Authority:
             log.debug("refused %r: %s", claims.id, verdict.because)
             raise RevokedToken()
 
+    def _index(self, claims: Claims, now: float) -> None:
+        """The token is live all the same when that fails, and is tried again later."""
+        try:
+            self._ledger.record(claims, now, begun_by(claims, now))
+        except Outage:
+            log.debug("%r could not be indexed", claims.id)
+        else:
+            self._tell.of_token(signals.token_issued, now, "first_seen", claims)
+
     def _check_unexpired(self, known: Known, allow_expired: bool) -> None:
         # Its entry may have gone with it, while the answer was under way.
         if not allow_expired and known.closes <= self.clock():
@@ -518,7 +551,19 @@ class Authority:
         question = inquiry.question
         if claims.session_id is not None and self._last_seen.is_due(claims.session_id, now):
             question = question.also(self._touch(claims.subject, claims.session_id, now))
+        if claims.issuer is not None and cast("KnownOutside", known).is_index_due(now):
+            return self._judged_and_indexed(inquiry, question, claims, now)
         return inquiry.verdict(self.store.read(question))
+
+    def _judged_and_indexed(
+        self, inquiry: Inquiry, question: Question, claims: Claims, now: float
+    ) -> Verdict:
+        index = ("ZSCORE", self.keys.tokens(claims.subject), claims.id)
+        *answers, listed = self.store.read(question.also(index))
+        verdict = inquiry.verdict(answers)
+        if verdict.live and listed is None:
+            self._index(claims, now)
+        return verdict
 
     def _inquiry(self, known: Known, claims: Claims, now: float) -> Inquiry:
         if known.closes <= now:

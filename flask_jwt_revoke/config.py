@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from .errors import ConfigurationError
+from .issuers import SEPARATOR, Issuer, issuers_of
 
 PREFIX = "JWT_REVOKE_"
 SCHEMES = (
@@ -208,6 +209,12 @@ class Config:
     audience: tuple[str, ...] | None = _setting(
         None, _optional(_texts), "Written as aud; a token must carry one of them."
     )
+    issuers: Mapping[str, Issuer] | None = _setting(
+        None, _optional(issuers_of),
+        "Outside issuers whose tokens are accepted too: iss to a dict of settings, see"
+        " [outside issuers](issuers.md).",
+        secret=True,
+    )  # fmt: skip
     leeway: float = _setting(
         0, _seconds(0, _DAY), "How far clocks may differ: added to each expiry and each TTL."
     )
@@ -341,9 +348,39 @@ class Config:
 
     @property
     def longest_lifetime(self) -> float:
-        return max(self.access_lifetime, self.refresh_lifetime)
+        outside = (one.lifetime for one in (self.issuers or {}).values())
+        return max(self.access_lifetime, self.refresh_lifetime, *outside)
+
+    def issuer_of(self, subject: str) -> Issuer | None:
+        """Whose subject it is; None for the app's own."""
+        if self.issuers is None:
+            return None
+        name, found, _ = subject.partition(SEPARATOR)
+        return self.issuers.get(name) if found else None
 
     def _check_together(self) -> None:
+        self._check_keys()
+        self._check_cookies()
+        if self.wait_replicas and self.redis_url == "memory://":
+            raise ConfigurationError(
+                f"{PREFIX}WAIT_REPLICAS takes a server with replicas, which memory:// has not"
+            )
+        if self.issuer is not None and self.issuer in (self.issuers or {}):
+            raise ConfigurationError(
+                f"{PREFIX}ISSUER is the app's own: take it out of {PREFIX}ISSUERS."
+            )
+        if self.session_idle_timeout is not None and "access" not in self.checked_types:
+            raise ConfigurationError(
+                f"{PREFIX}SESSION_IDLE_TIMEOUT takes CHECKED_TYPES with access: a session is seen"
+                " when its access token is checked"
+            )
+        if self.refresh_lifetime < self.access_lifetime:
+            raise ConfigurationError(
+                f"{PREFIX}REFRESH_LIFETIME takes at least {PREFIX}ACCESS_LIFETIME"
+                f" ({self.access_lifetime:g} s), got {self.refresh_lifetime:g}"
+            )
+
+    def _check_keys(self) -> None:
         if self.secret_key is None and self.keys is None:
             raise ConfigurationError(
                 f"No signing key: set {PREFIX}SECRET_KEY, {PREFIX}KEYS or the app's SECRET_KEY."
@@ -352,15 +389,8 @@ class Config:
             raise ConfigurationError(
                 f"{PREFIX}SECRET_KEY and {PREFIX}KEYS exclude each other: put the secret into KEYS."
             )
-        if self.wait_replicas and self.redis_url == "memory://":
-            raise ConfigurationError(
-                f"{PREFIX}WAIT_REPLICAS takes a server with replicas, which memory:// has not"
-            )
-        if self.session_idle_timeout is not None and "access" not in self.checked_types:
-            raise ConfigurationError(
-                f"{PREFIX}SESSION_IDLE_TIMEOUT takes CHECKED_TYPES with access: a session is seen"
-                " when its access token is checked"
-            )
+
+    def _check_cookies(self) -> None:
         if self.cookie_samesite == "None" and not self.cookie_secure:
             raise ConfigurationError(
                 f"{PREFIX}COOKIE_SAMESITE None takes {PREFIX}COOKIE_SECURE True"
@@ -369,11 +399,6 @@ class Config:
         if len(set(cookies)) < len(cookies):
             raise ConfigurationError(
                 f"{PREFIX}ACCESS_COOKIE, REFRESH_COOKIE and CSRF_COOKIE take different names"
-            )
-        if self.refresh_lifetime < self.access_lifetime:
-            raise ConfigurationError(
-                f"{PREFIX}REFRESH_LIFETIME takes at least {PREFIX}ACCESS_LIFETIME"
-                f" ({self.access_lifetime:g} s), got {self.refresh_lifetime:g}"
             )
 
 

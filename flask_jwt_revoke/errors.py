@@ -23,7 +23,8 @@ JWTRevokeError              the answer to a request
 ├── UnknownSession         404
 └── Outage                 503  Redis cannot be asked within the time budget
     ├── NotReplicated           it is revoked, and too few replicas have it
-    └── BrokenData              a key holds what was not written there by us
+    ├── BrokenData              a key holds what was not written there by us
+    └── IssuerOutage            nor an issuer for the keys that it signs with
 """
 
 from __future__ import annotations
@@ -191,3 +192,10 @@ class BrokenData(Outage):
 
     reason = "broken_data"
     default_description = "What is known of this account cannot be read."
+
+
+class IssuerOutage(Outage):
+    """An issuer's keys cannot be fetched: nobody can say whether it signed a token."""
+
+    reason = "issuer_outage"
+    default_description = "The issuer's keys cannot be fetched at the moment."

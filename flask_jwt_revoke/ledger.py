@@ -9,7 +9,9 @@ from typing import TypeVar
 
 from .config import Config
 from .errors import BrokenData, Outage, RevokedToken, SubjectBlocked
+from .issuers import Issuer
 from .models import Claims, Session, Verdict
+from .not_before import is_barred, later, second_of
 from .pairs import Pair
 from .rotation import Ended, Exchange, Rotation
 from .sessions import SessionRules, dump, load
@@ -99,32 +101,39 @@ class Ledger:
         def write(transaction: Transaction) -> None:
             is_over = sid is not None and transaction.is_revoked(sid)
             is_late = after is not None and not self._is_live(transaction, after)
-            revoked = is_over or is_late or transaction.is_revoked(token.id)
-            record = None if sid is None else transaction.session_record(sid)
-            known = None
-            if sid is not None:
-                known = new if record is None else load(sid, record)
+            is_ended = self._is_barred(transaction, token) or transaction.is_revoked(token.id)
+            known = self._known_or(transaction, new) if sid is not None else None
             over = self._some_over(transaction)
             transaction.begin()
             if known is not None and known.is_broken:
+                is_over = True
                 self.sweep(transaction, [known])
-            if is_over or (known is not None and known.is_broken):
-                # The session's entry must outlive this token too.
-                transaction.revoke(sid or "", mark("recorded", now), token.expires_at)
-                return
-            if is_late:
-                transaction.revoke(token.id, mark("recorded", now), token.expires_at)
-            if revoked:
-                return
-            self.strategy.on_issue(transaction, [token])
-            self.sweep(transaction, over)
-            if sid is not None and known is not None:
-                session = SessionRules(self.config).joined(known, token, now)
-                transaction.put_session(sid, dump(session), session.ends)
+            if is_over or is_late:
+                # The entry of a session that is over must outlive this token too.
+                ended = sid if is_over and sid is not None else token.id
+                transaction.revoke(ended, mark("recorded", now), token.expires_at)
+            elif not is_ended:
+                self._join(transaction, token, known)
+                self.sweep(transaction, over)
 
         watched = [keys.sessions(token.subject), *(keys.revoked(token.subject, id) for id in ids)]
         decides = [] if after is None else self._decides(after)
+        if token.issuer is not None:
+            watched.append(keys.not_before(token.subject))
         self.transact(token.subject, now, write, watch=[*watched, *decides])
+
+    def _is_barred(self, transaction: Transaction, token: Claims) -> bool:
+        return token.issuer is not None and is_barred(token, transaction.not_before_mark())
+
+    def _known_or(self, transaction: Transaction, new: Session) -> Session:
+        record = transaction.session_record(new.id)
+        return new if record is None else load(new.id, record)
+
+    def _join(self, transaction: Transaction, token: Claims, known: Session | None) -> None:
+        self.strategy.on_issue(transaction, [token])
+        if known is not None:
+            session = SessionRules(self.config).joined(known, token, transaction.now)
+            transaction.put_session(known.id, dump(session), session.ends)
 
     def rotate(self, rotation: Rotation, why: str) -> tuple[Exchange | Ended, int | None]:
         """Exchange a refresh token, or end its session; decided by what EXEC finds unchanged.
@@ -225,17 +234,23 @@ class Ledger:
         A strategy that keeps no index counts each session as one.
         """
         first = self.store.listed(subject, _AT_ONCE)
+        issuer = self.config.issuer_of(subject)
 
         def write(transaction: Transaction) -> tuple[Reply, Reply, Reply]:
+            if issuer is not None:
+                self._refuse_until_now(transaction, issuer, why)
             tokens, sessions = transaction.token_count(), transaction.session_count()
-            transaction.raise_version(now + self.config.longest_lifetime)
+            if issuer is None:
+                transaction.raise_version(now + self.config.longest_lifetime)
             self._end_tokens(transaction, first, why)
             transaction.drop_all_sessions()
             return transaction.listed(), tokens, sessions
 
-        left, tokens, sessions = self.transact(subject, now, write)
+        watched = [] if issuer is None else [self.store.keys.not_before(subject)]
+        left, tokens, sessions = self.transact(subject, now, write, watch=watched)
         self._end_rest(subject, now, pairs(left.value), why)
-        return self._count(tokens, sessions)
+        # Outside tokens are in the index whatever the strategy.
+        return self._count(tokens, sessions) if issuer is None else int(tokens.value)
 
     def end_all_but(self, kept: Session, pair: Pair, now: float, why: str) -> tuple[int, int]:
         """End everything of a subject but one session, which goes on with a new pair.
@@ -322,6 +337,14 @@ class Ledger:
             return self.forgives(verdict)
         own = self.strategy.question(self.store.keys, claims)
         return self.strategy.is_live(claims, [transaction.read(command) for command in own])
+
+    def _refuse_until_now(self, transaction: Transaction, issuer: Issuer, why: str) -> None:
+        """Begin a watched transaction, and refuse outside tokens that nobody has seen too."""
+        leeway = self.config.leeway
+        because = mark(why.rpartition("@")[0], transaction.now + leeway)
+        because = later(because, transaction.not_before_mark())
+        transaction.begin()
+        transaction.not_before(because, second_of(because) + 1 + issuer.lifetime)
 
     def _end_tokens(self, transaction: Transaction, tokens: Pairs, why: str) -> None:
         self.strategy.on_logout_everywhere(transaction, tokens, why)

@@ -14,7 +14,8 @@ class Claims:
 
     Times are Unix times in seconds. ``session_id``, ``version`` and
     ``issued_at`` are None where an outside signer left them out; ``claims`` is
-    the whole payload, the author's own claims included.
+    the whole payload, the author's own claims included. ``issuer`` is the one of
+    ``ISSUERS`` that signed it, and ``subject`` then begins with it.
     """
 
     subject: str
@@ -24,6 +25,7 @@ class Claims:
     session_id: str | None = None
     version: int | None = None
     issued_at: float | None = None
+    issuer: str | None = None
     fresh: bool = False
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 

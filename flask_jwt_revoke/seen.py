@@ -37,7 +37,8 @@ class Known:
 class Seen:
     """Known tokens by digest. Bounded: the oldest go first.
 
-    The keys and settings that they were judged by never change in one ``Tokens``.
+    The settings that they were judged by never change in one ``Tokens``; when a key does,
+    they are cleared.
     """
 
     MOST = 4096
@@ -54,6 +55,9 @@ class Seen:
             except (RuntimeError, StopIteration):  # another thread was quicker
                 break
         return known
+
+    def clear(self) -> None:
+        self._known.clear()
 
 
 def _copied(claims: Mapping[str, Any]) -> Mapping[str, Any]:

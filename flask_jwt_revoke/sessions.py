@@ -101,6 +101,12 @@ _CHECKS = (*[_is_number] * 3, _is_text, _are_others, *[_is_text] * 5, *[_is_numb
 _END_OF_TIME = 253402300800  # the year 10000
 
 
+def begun_by(token: Claims, now: float) -> Session:
+    """The session of a token that somebody else signed."""
+    sid, seen = token.session_id or "", int(now)
+    return Session(id=sid, created=seen, last_seen=seen, ends=token.expires_at)
+
+
 class SessionRules:
     """What the configuration says of sessions."""
 

@@ -33,6 +33,7 @@ subject_blocked = _namespace.signal("subject-blocked")
 #: A subject that was blocked may sign in again.
 subject_unblocked = _namespace.signal("subject-unblocked")
 #: Redis could not be asked; ``event.reason`` is what a check answered, allow or deny, or "write".
+#: With "issuer", the keys of an outside issuer could not be fetched.
 outage = _namespace.signal("outage")
 #: Redis has lost data, which each process notices by itself; ``event.reason`` is ``ON_LOST_DATA``,
 #: ``event.count`` how many revocations this process has written back.

@@ -123,8 +123,10 @@ class Upkeep:
     def _is_refused(self, transaction: Transaction, session: Session, id: str) -> bool:
         """Whether a check would refuse a token because the index lacks it."""
         strategy = self.ledger.strategy
+        issuer = self.ledger.config.issuer_of(transaction.subject)
         claims = Claims(
             subject=transaction.subject,
+            issuer=issuer.name if issuer else None,
             id=id,
             session_id=session.id,
             type="refresh" if id == session.refresh else "access",

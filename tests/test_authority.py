@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from flask_jwt_revoke import Authority, MalformedToken, RevokedToken, WrongType
-from flask_jwt_revoke.tokens import MAX_TOKEN
+from flask_jwt_revoke.tokens.claims import MAX_TOKEN
 
 from .conftest import SECRET, Clock, store_of
 from .servers import Server

@@ -33,7 +33,8 @@ from flask_jwt_revoke import (
 )
 from flask_jwt_revoke.models import Claims
 from flask_jwt_revoke.seen import Seen
-from flask_jwt_revoke.tokens import MAX_TOKEN, RESERVED, Tokens, new_id
+from flask_jwt_revoke.tokens import RESERVED, Tokens, new_id
+from flask_jwt_revoke.tokens.claims import MAX_TOKEN
 
 from .conftest import SECRET
 

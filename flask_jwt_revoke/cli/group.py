@@ -11,7 +11,14 @@ import click
 from flask.cli import AppGroup
 
 from ..authority import Authority
-from ..errors import BrokenData, ConfigurationError, JWTRevokeError, NotReplicated, Outage
+from ..errors import (
+    BrokenData,
+    ConfigurationError,
+    IssuerOutage,
+    JWTRevokeError,
+    NotReplicated,
+    Outage,
+)
 from ..request import authority
 from ..sessions import check_text
 from .words import neutral, without_tokens
@@ -104,6 +111,8 @@ def _user() -> str:
 
 
 def _outage(outage: Outage) -> str:
+    if isinstance(outage, IssuerOutage):
+        return outage.description
     cause = outage.__cause__
     detail = f"{type(cause).__name__}: {cause}" if cause else outage.description
     return f"Redis cannot be asked: {detail}"

@@ -120,8 +120,9 @@ def _meaning(one: FoundKey, now: float) -> str:
     match one.kind:
         case "revoked":
             return f"refuses the token or session {one.id}: {value}"
-        case "blocked":
-            return f"refuses the subject: {value}"
+        case "blocked" | "not-before" as kind:
+            signed = "" if kind == "blocked" else "'s tokens that its issuer signed by then"
+            return f"refuses the subject{signed}: {value}"
         case "tokens":
             return f"the index: {plural(one.items or 0, 'token')} by when they expire"
         case "sessions":

@@ -40,7 +40,10 @@ def remaining_ms(until: float, now: float) -> int:
 
 
 class Keys:
-    """Names of one subject's keys. The subject is the Redis Cluster hash tag."""
+    """Names of one subject's keys. The subject is the Redis Cluster hash tag.
+
+    A subject of an outside issuer is ``<iss>#<sub>``, which no subject of the app's own may be.
+    """
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
@@ -91,6 +94,11 @@ class Keys:
         """Written and removed at once, so that there is something for replicas to have."""
         return f"{self.base(subject)}awaited"
 
+    def not_before(self, subject: str) -> str:
+        """String ``<reason>@<unix time>``, of a subject of an outside issuer; outlives every
+        token that was issued in that second or earlier."""
+        return f"{self.base(subject)}not-before"
+
     def version(self, subject: str) -> str:
         """Integer, see ``versions``; outlives every token that carries it."""
         return f"{self.base(subject)}version"
@@ -102,6 +110,7 @@ TYPES = {
     "tokens": "zset",
     "sessions": "hash",
     "blocked": "string",
+    "not-before": "string",
     "version": "string",
     "awaited": "string",
 }

@@ -124,6 +124,16 @@ class Transaction:
         self._keep(key, until)
         return version
 
+    def not_before_mark(self) -> str | None:
+        """To be read in a watched transaction."""
+        mark = self.pipe.get(self.keys.not_before(self.subject))
+        return None if mark is None else text(mark)
+
+    def not_before(self, mark: str, until: float) -> None:
+        """Refuse each outside token that was issued by the second of the mark."""
+        ttl = remaining_ms(until + self._leeway, self.now)
+        self.pipe.set(self.keys.not_before(self.subject), mark, px=ttl)
+
     def index(self, tokens: Mapping[str, float]) -> None:
         """Add jti to exp, and drop what has expired."""
         key = self.keys.tokens(self.subject)

@@ -1,8 +1,9 @@
 """The protocol: what a strategy writes on issue, reads for a check, writes on a revoke.
 
 What all strategies share is read in every check, in one MGET: the entries of the token and
-of its session, the subject's version and whether the subject is blocked. (MGET takes a
-key of another type for none: who writes one could delete it as well.)
+of its session, the subject's version and whether the subject is blocked. A token of an
+outside issuer has no version; there it is the subject's not-before. (MGET takes a key of
+another type for none: who writes one could delete it as well.)
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ..models import LIVE, Claims, Session, Verdict
+from ..not_before import is_barred
 from ..store import Command, Keys, Pairs, Transaction, is_raised, is_same, text
 
 log = logging.getLogger("flask_jwt_revoke")
@@ -47,26 +49,34 @@ def shared_question(keys: Keys, claims: Claims) -> Command:
         names.append(keys.revoked(subject, claims.session_id))
     if claims.version is not None:
         names.append(keys.version(subject))
+    elif claims.issuer is not None:
+        names.append(keys.not_before(subject))
     return ("MGET", *names)
 
 
 def shared_verdict(claims: Claims, question: Command, answer: Sequence[Any]) -> Verdict:
     keys, marks, version = question[1:], answer, None
-    if claims.version is not None:
+    if claims.version is not None or claims.issuer is not None:
         *marks, version = answer
     for key, mark in zip(keys, marks, strict=False):
         if mark is not None:
             return Verdict(False, text(mark), key)
+    if claims.issuer is not None:
+        return _not_before_verdict(claims, keys[-1], version)
     if claims.version is None:
         return LIVE
+    return _version_verdict(claims.version, keys[-1], version)
+
+
+def _version_verdict(carried: int, key: str, version: Any) -> Verdict:
     if version is None:
-        return Verdict(False, "no version", keys[-1], lost_data=True)
-    found = whole(version, keys[-1])
+        return Verdict(False, "no version", key, lost_data=True)
+    found = whole(version, key)
     if found is None:
-        return Verdict(False, "a version that is no number", keys[-1])
-    if found != claims.version and not is_same(found, claims.version):
-        return _of_another_version(claims.version, found, keys[-1])
-    return LIVE
+        return Verdict(False, "a version that is no number", key)
+    if found == carried or is_same(found, carried):
+        return LIVE
+    return _of_another_version(carried, found, key)
 
 
 def _of_another_version(carried: int, version: int, key: str) -> Verdict:
@@ -74,6 +84,11 @@ def _of_another_version(carried: int, version: int, key: str) -> Verdict:
         return Verdict(False, f"version {version}, not {carried}", key)
     # Nothing has ended a token since this version was begun, and none had another one.
     return Verdict(False, "version begun anew", key, lost_data=True)
+
+
+def _not_before_verdict(claims: Claims, key: str, answer: Any) -> Verdict:
+    found = None if answer is None else text(answer)
+    return Verdict(False, found or "", key) if is_barred(claims, found) else LIVE
 
 
 def whole(version: Any, key: str) -> int | None:
