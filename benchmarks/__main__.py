@@ -73,8 +73,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Compare one JSON view, guarded in different ways; time logging out"
-        " everywhere; count the bytes in Redis; see what its data size, the near cache and the"
-        " import cost. All in one run.",
+        " everywhere; count the bytes in Redis; see what its data size, the near cache,"
+        " metrics and the import cost. All in one run.",
     )
     parser.add_argument("--quick", action="store_true", help="two minutes, for a first look")
     parser.add_argument("--rounds", type=positive, metavar="N", help="rounds in each setting")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from . import data_size, imports, logout, meanwhile, memory, near
+from . import data_size, imports, logout, meanwhile, memory, metering, near
 from .apps import MODES, STALENESS
 from .figures import Figures
 from .measures import Comparison
@@ -167,7 +167,16 @@ NEAR = (
     Bar(text="listening <= 0.5 % of a core", setting=near.LISTENER, row="near", at_most=0.5),
 )
 IMPORT = (Bar(text="flask_jwt_revoke <= 10 ms", setting=imports.IMPORTS, row="ours", at_most=10),)
-BARS = (*IN_PROCESS, *GUNICORN, *DATA_SIZE, *LOGOUT, *MEMORY, *NEAR, *IMPORT)
+METRICS = (
+    Bar(
+        text="metrics off <= 1.05 x the check itself",
+        setting=metering.METERING,
+        row="off",
+        against="plain",
+        at_most=1.05,
+    ),
+)
+BARS = (*METRICS, *IN_PROCESS, *GUNICORN, *DATA_SIZE, *LOGOUT, *MEMORY, *NEAR, *IMPORT)
 
 
 def judge(settings: Iterable[Comparison | Figures], server: str) -> Iterator[Judged]:

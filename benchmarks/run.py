@@ -19,6 +19,7 @@ from . import (
     logout,
     meanwhile,
     memory,
+    metering,
     near,
     through_gunicorn,
 )
@@ -48,6 +49,8 @@ class Effort:
     idle_rounds: int
     idle_seconds: float
     import_rounds: int
+    metrics_rounds: int
+    checks: int
 
 
 THOROUGH = Effort(
@@ -64,6 +67,8 @@ THOROUGH = Effort(
     idle_rounds=3,
     idle_seconds=5,
     import_rounds=12,
+    metrics_rounds=40,
+    checks=2000,
 )
 # Fewer entries, of which the hash tables of Redis are as full: an eighth.
 QUICK = Effort(
@@ -80,6 +85,8 @@ QUICK = Effort(
     idle_rounds=1,
     idle_seconds=3,
     import_rounds=3,
+    metrics_rounds=10,
+    checks=1000,
 )
 
 
@@ -209,6 +216,12 @@ class Run:
         advance = self._advance(imports.IMPORTS, rounds + imports.WARM_UP)
         return [imports.measure(rounds=rounds, advance=advance)]
 
+    def _metrics(self) -> list[Figures]:
+        rounds = self._effort.metrics_rounds
+        advance = self._advance(metering.METERING, rounds + metering.WARM_UP)
+        checks = self._effort.checks
+        return [metering.compare(self._port, rounds=rounds, checks=checks, advance=advance)]
+
     def _server(self, *options: str) -> Server:
         (port,) = free_ports(1)
         return Server(self._binary, "--save", "", *options, port=port)
@@ -230,5 +243,6 @@ FIGURES: dict[str, Callable[[Run], list[Figures]]] = {
     "memory": Run._memory,
     "near": Run._near,
     "import": Run._import,
+    "metrics": Run._metrics,
 }
 PARTS = ("in-process", "gunicorn", *FIGURES)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from . import signals
+from .audit import Cause, Trail
 from .config import Config
 from .errors import (
     BrokenData,
@@ -28,7 +29,7 @@ from .errors import (
 from .inquiry import Inquiry
 from .ledger import Choose, Ledger, of_device, only, other_than
 from .loss import Loss
-from .models import Claims, OnOutage, Session, TokenPair, TokenType, Verdict
+from .models import Claims, OnOutage, Origin, Session, TokenPair, TokenType, Verdict
 from .near_cache import near_cache
 from .pairs import mint
 from .remembered import Remembered
@@ -45,7 +46,6 @@ from .store import (
     Store,
     connector,
     is_in_process,
-    mark,
 )
 from .strategies import NAMED, Strategy
 from .tokens import check_id, new_id, tokens_of
@@ -66,7 +66,8 @@ class Authority:
     """Says what is live. Use it as it is in a script or a task queue.
 
     ``redis`` is a client to use instead of the one that ``config.redis_url`` names,
-    ``clock`` answers the Unix time in seconds, ``sender`` is what signals are sent by.
+    ``clock`` answers the Unix time in seconds, ``sender`` is what signals are sent by,
+    ``origin`` tells the audit trail who asks for what is done now, and from where.
 
     Each verb that writes raises :class:`Outage` where Redis cannot be asked; it is then
     unknown whether it was done, and safe to repeat. Each that ends something raises
@@ -82,6 +83,7 @@ class Authority:
         redis: Client | None = None,
         clock: Callable[[], float] = time.time,
         sender: object = None,
+        origin: Callable[[], Origin] = Origin,
     ) -> None:
         self.config = config
         self.clock = clock
@@ -89,7 +91,8 @@ class Authority:
         self.tokens = tokens_of(config)
         if config.wait_replicas and redis is not None and is_in_process(redis):
             raise ConfigurationError("JWT_REVOKE_WAIT_REPLICAS takes a server, not fakeredis")
-        self._tell = signals.Teller(sender if sender is not None else self)
+        sender = sender if sender is not None else self
+        self._tell = signals.Teller(sender)
         remembered = Remembered(config, self.tokens.is_sealed)
         is_near = config.near_cache_staleness is not None
         connect = connector(config.redis_url, config.timeout, redis)
@@ -112,11 +115,21 @@ class Authority:
             self.store,
             self._strategy,
             self._tell,
-            self._near.end if self._near else _no_one,
+            trail=Trail(config.audit_length),
+            forget=self._near.end if self._near else _no_one,
         )
+        self._origin = origin
         self._rules = SessionRules(config)
         self._last_seen = LastSeen()
         self._verified = Seen()
+        if config.metrics:
+            from .metrics import measure  # noqa: PLC0415
+
+            measure(self, self._near, sender)
+        if config.tracing:
+            from .tracing import trace  # noqa: PLC0415
+
+            trace(self)
 
     # Signing in
 
@@ -292,7 +305,7 @@ class Authority:
             self.tokens.check_exchangeable(spent)
             with self._ending() as ledger:
                 rotation = Rotation.of(spent, now, self.config)
-                decision, version = ledger.rotate(rotation, mark("reused", now))
+                decision, version = ledger.rotate(rotation, self._presented_from)
                 if isinstance(decision, Ended):
                     self._tell_not_rotated(now, spent, decision)
             if isinstance(decision, Ended):
@@ -312,15 +325,16 @@ class Authority:
         """Refuse one token from now on. Revoking it again, or an expired one, changes nothing.
 
         A string is verified first; claims are taken as they are. ``actor`` is told to signals
-        and the log, here and below.
+        and the audit trail, here and below.
 
         :raises TokenRefused: the string is no token of ours.
         :raises ValueError: ``reason`` is not 1 to 64 letters, digits or any of ``_ . -``.
         """
         now = self.clock()
         claims = self._presented(token, now)
+        why = self._cause(reason, now, actor)
         with self._ending() as ledger:
-            ledger.revoke(claims, now, mark(reason, now))
+            ledger.revoke(claims, now, why)
             self._tell.of_token(signals.token_revoked, now, reason, claims, actor=actor)
 
     def logout(self, token: Presented, *, reason: str = "logout", actor: str | None = None) -> None:
@@ -422,8 +436,9 @@ class Authority:
         now = self.clock()
         if keep is not None:
             return self._keep_one(subject, check_id("keep", keep), now, reason, claims, actor=actor)
+        why = self._cause(reason, now, actor)
         with self._ending() as ledger:
-            count = ledger.end_all(subject, now, mark(reason, now))
+            count = ledger.end_all(subject, now, why)
             self._tell_everywhere(subject, now, reason, count, actor)
         return count
 
@@ -431,14 +446,15 @@ class Authority:
         """Refuse each token of a subject, and each sign-in, until it is unblocked."""
         now = self.clock()
         about = {"at": now, "reason": reason, "subject": subject, "actor": actor}
+        why = self._cause(reason, now, actor)
         with self._ending() as ledger:
-            ledger.block(check_id("subject", subject), now, mark(reason, now))
+            ledger.block(check_id("subject", subject), now, why)
             self._tell.of(signals.subject_blocked, **about)
 
     def unblock(self, subject: str, *, actor: str | None = None) -> bool:
         """Answers whether the subject was blocked."""
         now = self.clock()
-        why = mark("unblocked", now)
+        why = self._cause("unblocked", now, actor)
         was_blocked = self._ledger.unblock(check_id("subject", subject), now, why)
         if was_blocked:
             about = {"at": now, "reason": "unblocked", "subject": subject, "actor": actor}
@@ -470,8 +486,9 @@ class Authority:
 
         check_id("subject", subject)
         now = self.clock()
+        asked_by = self._asked_by(actor)
         with self._ending() as ledger:
-            found = Upkeep(ledger).repair(subject, now, dry_run)
+            found = Upkeep(ledger).repair(subject, now, dry_run, asked_by)
             if not dry_run:
                 self._tell.of_sessions(now, REPAIRED, subject, found.ended, actor=actor)
         return found
@@ -617,8 +634,9 @@ class Authority:
         pair = mint(subject, kept, now, self._rules, claims=claims, fresh=True)
         self.tokens.check_signable(pair.access)
         try:
+            why = self._cause(reason, now, actor)
             with self._ending() as ledger:
-                version, count = ledger.end_all_but(kept, pair, now, mark(reason, now))
+                version, count = ledger.end_all_but(kept, pair, now, why)
                 self._tell_everywhere(subject, now, reason, count, actor)
         except RevokedToken:
             # A changed password must not leave others in because its own session is out.
@@ -642,8 +660,9 @@ class Authority:
         self, subject: str, sid: str, reason: str, actor: str | None, at_least: float = 0
     ) -> bool:
         now = self.clock()
+        why = self._cause(reason, now, actor)
         with self._ending() as ledger:
-            session = ledger.end_session(subject, sid, now, mark(reason, now), at_least)
+            session = ledger.end_session(subject, sid, now, why, at_least)
             self._tell.of(
                 signals.logged_out,
                 at=now,
@@ -658,10 +677,26 @@ class Authority:
     def _end_chosen(self, subject: str, choose: Choose, reason: str, actor: str | None) -> int:
         now = self.clock()
         check_id("subject", subject)
+        why = self._cause(reason, now, actor)
         with self._ending() as ledger:
-            ended = ledger.end_chosen(subject, now, mark(reason, now), choose)
+            ended = ledger.end_chosen(subject, now, why, choose)
             self._tell.of_sessions(now, reason, subject, ended, actor=actor)
         return len(ended)
+
+    def _cause(self, reason: str, now: float, actor: str | None) -> Cause:
+        return Cause.of(reason, now, self._asked_by(actor))
+
+    def _asked_by(self, actor: str | None) -> Origin:
+        """Who asks, where anybody will read it."""
+        named = check_text("actor", actor)
+        if not self._ledger.trail.is_kept():
+            return Origin(actor=named)
+        found = self._origin()
+        return found if named is None else found._replace(actor=named)
+
+    def _presented_from(self) -> Origin:
+        """Nobody asks for a session to end by presenting a token that betrays it."""
+        return self._asked_by(None)._replace(actor=None)
 
     def _presented(self, token: Presented, now: float) -> Claims:
         if isinstance(token, Claims):

@@ -311,6 +311,16 @@ class Config:
         "What ends a token, a session or a subject succeeds only once so many replicas have it."
         " 0 does not ask them.",
     )  # fmt: skip
+    audit_length: int | None = _setting(
+        None, _optional(_count),
+        "How many revocations of the app stay in Redis for flask jwt audit. None keeps none.",
+    )  # fmt: skip
+    metrics: bool = _setting(
+        False, _boolean, "Count and time for Prometheus; needs prometheus-client."
+    )
+    tracing: bool = _setting(
+        False, _boolean, "A span for each check and verb; needs opentelemetry-api."
+    )
     near_cache_staleness: float | None = _setting(
         None, _optional(_seconds(0.1, 30)),
         "Reuse verdicts, and accept a token for at most so long after its revocation in another"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, overload
 
 from flask import Flask
@@ -16,7 +17,7 @@ from .cookies import clear_cookies, csrf_value, set_cookies
 from .devices import address_of, agent_of
 from .errors import JWTRevokeError, MissingToken
 from .models import Claims, Session, TokenPair, TokenType
-from .request import EXTENSION, answering, authority, current_claims, guard
+from .request import EXTENSION, answering, authority, current_claims, guard, origin
 from .responses import error_response
 from .routes.sessions import blueprint
 from .store import Client
@@ -50,7 +51,9 @@ class JWTRevoke:
             raise RuntimeError("This app has a JWTRevoke already: register one object, once.")
         client = redis if redis is not None else self._redis
         config = Config.from_mapping(app.config)
-        door = app.extensions[EXTENSION] = Authority(config, redis=client, sender=app)
+        door = app.extensions[EXTENSION] = Authority(
+            config, redis=client, sender=app, origin=partial(origin, config.session_address)
+        )
         app.before_request(answering(guard(app, door)))
         # A handler that the app has registered by itself stays.
         if JWTRevokeError not in app.error_handler_spec[None][None]:

@@ -7,15 +7,27 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from blinker import NamedSignal
+
+from .audit import Cause, Entries, Trail
 from .config import Config
 from .errors import BrokenData, Outage, RevokedToken, SubjectBlocked
 from .issuers import Issuer
-from .models import Claims, Session, Verdict
+from .models import Claims, Origin, Session, Verdict
 from .not_before import is_barred, later, second_of
 from .pairs import Pair
 from .rotation import Ended, Exchange, Rotation
 from .sessions import SessionRules, dump, load
-from .signals import Teller, outage
+from .signals import (
+    Teller,
+    logged_out,
+    logged_out_everywhere,
+    outage,
+    reuse_detected,
+    subject_blocked,
+    subject_unblocked,
+    token_revoked,
+)
 from .store import Pairs, Reply, Store, Transaction, mark, pairs
 from .strategies import Strategy, shared_question, shared_verdict, whole
 
@@ -27,7 +39,7 @@ _AT_ONCE = 1000
 
 
 class Ledger:
-    """``now`` is a Unix time in seconds; ``why`` is an entry's mark, ``<reason>@<time>``.
+    """``now`` is a Unix time in seconds.
 
     ``forget`` is called with the subject of each transaction once it is through, or may be.
     ``missed`` are subjects of which something has ended that too few replicas have.
@@ -42,18 +54,28 @@ class Ledger:
         store: Store,
         strategy: Strategy,
         tell: Teller,
+        *,
+        trail: Trail,
         forget: Callable[[str], None],
     ) -> None:
         self.config = config
         self.store = store
         self.strategy = strategy
         self.tell = tell
+        self.trail = trail
         self.forget = forget
         self.missed: list[str] = []
 
     def again(self) -> Ledger:
         """The same, of which nothing has been missed."""
-        return Ledger(self.config, self.store, self.strategy, self.tell, self.forget)
+        return Ledger(
+            self.config,
+            self.store,
+            self.strategy,
+            self.tell,
+            trail=self.trail,
+            forget=self.forget,
+        )
 
     def sign_in(self, pair: Pair, session: Session, now: float) -> tuple[int, list[Session]]:
         """Index a new session's pair; answers its version and the sessions it displaced.
@@ -78,7 +100,7 @@ class Ledger:
             version = transaction.version(session.ends)
             self.strategy.on_issue(transaction, pair.both)
             for one in displaced:
-                self.end(transaction, one, mark("displaced", now))
+                self.end(transaction, one, _displaced_by(session, now))
             if displaced:
                 transaction.await_replicas()
             self.sweep(transaction, over)
@@ -135,10 +157,13 @@ class Ledger:
             session = SessionRules(self.config).joined(known, token, transaction.now)
             transaction.put_session(known.id, dump(session), session.ends)
 
-    def rotate(self, rotation: Rotation, why: str) -> tuple[Exchange | Ended, int | None]:
+    def rotate(
+        self, rotation: Rotation, origin: Callable[[], Origin]
+    ) -> tuple[Exchange | Ended, int | None]:
         """Exchange a refresh token, or end its session; decided by what EXEC finds unchanged.
 
-        Answers the decision, and the version that the new pair is issued under.
+        Answers the decision, and the version that the new pair is issued under. ``origin`` is
+        asked where the token was presented from, should its session end.
 
         :raises RevokedToken: the token was revoked.
         """
@@ -161,7 +186,9 @@ class Ledger:
             over = self._some_over(transaction)
             transaction.begin()
             if isinstance(decision, Ended):
-                self.end(transaction, decision.session, why)
+                why = Cause.of(decision.error.reason, rotation.now, origin())
+                signal = reuse_detected if decision.reused else logged_out
+                self.end(transaction, decision.session, why, signal, jti=spent.id)
                 transaction.await_replicas()
                 return decision, None
             if decision.repeated:
@@ -181,16 +208,19 @@ class Ledger:
             return decision, self._version(spent.subject, version)
         return decision, version
 
-    def revoke(self, claims: Claims, now: float, why: str) -> None:
+    def revoke(self, claims: Claims, now: float, why: Cause) -> None:
+        token = {"jti": claims.id, "sid": claims.session_id, "type": claims.type}
+
         def write(transaction: Transaction) -> None:
-            self.strategy.on_revoke(transaction, claims, why)
-            transaction.announce(why, claims.expires_at, claims.id)
+            self.strategy.on_revoke(transaction, claims, why.mark)
+            transaction.announce(why.mark, claims.expires_at, claims.id)
+            self.trail.add(transaction, token_revoked, why, **token)
             transaction.await_replicas()
 
         self.transact(claims.subject, now, write)
 
     def end_session(
-        self, subject: str, sid: str, now: float, why: str, at_least: float = 0
+        self, subject: str, sid: str, now: float, why: Cause, at_least: float = 0
     ) -> Session | None:
         """End one session, known or not; ``at_least`` is the exp of a token that it has."""
         unknown = Session(
@@ -213,7 +243,7 @@ class Ledger:
 
         return self._watching_sessions(subject, now, write)
 
-    def end_chosen(self, subject: str, now: float, why: str, choose: Choose) -> list[Session]:
+    def end_chosen(self, subject: str, now: float, why: Cause, choose: Choose) -> list[Session]:
         """End those of the sessions that ``choose`` picks; answers which of them were live."""
         rules = SessionRules(self.config)
 
@@ -228,31 +258,27 @@ class Ledger:
 
         return self._watching_sessions(subject, now, write)
 
-    def end_all(self, subject: str, now: float, why: str) -> int:
-        """End everything of a subject; answers how many live tokens that were.
-
-        A strategy that keeps no index counts each session as one.
-        """
+    def end_all(self, subject: str, now: float, why: Cause) -> int:
+        """End everything of a subject; answers how many live tokens that were."""
         first = self.store.listed(subject, _AT_ONCE)
         issuer = self.config.issuer_of(subject)
 
-        def write(transaction: Transaction) -> tuple[Reply, Reply, Reply]:
+        def write(transaction: Transaction) -> tuple[Reply, Callable[[], int]]:
             if issuer is not None:
                 self._refuse_until_now(transaction, issuer, why)
-            tokens, sessions = transaction.token_count(), transaction.session_count()
+            count = self._counted(transaction, why, is_own=issuer is None)
             if issuer is None:
                 transaction.raise_version(now + self.config.longest_lifetime)
-            self._end_tokens(transaction, first, why)
+            self._end_tokens(transaction, first, why.mark)
             transaction.drop_all_sessions()
-            return transaction.listed(), tokens, sessions
+            return transaction.listed(), count
 
         watched = [] if issuer is None else [self.store.keys.not_before(subject)]
-        left, tokens, sessions = self.transact(subject, now, write, watch=watched)
+        left, count = self.transact(subject, now, write, watch=watched)
         self._end_rest(subject, now, pairs(left.value), why)
-        # Outside tokens are in the index whatever the strategy.
-        return self._count(tokens, sessions) if issuer is None else int(tokens.value)
+        return count()
 
-    def end_all_but(self, kept: Session, pair: Pair, now: float, why: str) -> tuple[int, int]:
+    def end_all_but(self, kept: Session, pair: Pair, now: float, why: Cause) -> tuple[int, int]:
         """End everything of a subject but one session, which goes on with a new pair.
 
         Answers the version of the pair, and how many live tokens were ended.
@@ -263,7 +289,7 @@ class Ledger:
         subject, keys = pair.access.subject, self.store.keys
         first = self.store.listed(subject, _AT_ONCE)
 
-        def write(transaction: Transaction) -> tuple[int, Reply, Reply, Reply]:
+        def write(transaction: Transaction) -> tuple[int, Reply, Callable[[], int]]:
             if transaction.is_blocked():
                 raise SubjectBlocked()
             record = transaction.session_record(kept.id)
@@ -275,37 +301,42 @@ class Ledger:
                 raise RevokedToken()
             session = pair.held_by(_renewed(known, kept))
             transaction.begin()
-            tokens, sessions = transaction.token_count(), transaction.session_count()
+            count = self._counted(transaction, why, kept=kept.id)
             version = transaction.raise_version(now + self.config.longest_lifetime)
-            self._end_tokens(transaction, first, why)
+            self._end_tokens(transaction, first, why.mark)
             left = transaction.listed()
             transaction.drop_all_sessions()
             self.strategy.on_issue(transaction, pair.both)
             transaction.put_session(kept.id, dump(session), session.ends)
-            return version, left, tokens, sessions
+            return version, left, count
 
         watched = [keys.sessions(subject), keys.revoked(subject, kept.id), keys.blocked(subject)]
-        version, left, tokens, sessions = self.transact(subject, now, write, watch=watched)
+        version, left, count = self.transact(subject, now, write, watch=watched)
         self._end_rest(subject, now, pairs(left.value), why)
-        return version, self._count(tokens, sessions)
+        return version, count()
 
-    def block(self, subject: str, now: float, why: str) -> None:
+    def block(self, subject: str, now: float, why: Cause) -> None:
         def write(transaction: Transaction) -> None:
-            transaction.block(why)
-            transaction.announce(why, None)
+            transaction.block(why.mark)
+            transaction.announce(why.mark, None)
+            self.trail.add(transaction, subject_blocked, why)
             transaction.await_replicas()
 
         self.transact(subject, now, write)
 
-    def unblock(self, subject: str, now: float, why: str) -> bool:
+    def unblock(self, subject: str, now: float, why: Cause) -> bool:
         """Answers whether the subject was blocked."""
 
-        def write(transaction: Transaction) -> Reply:
-            removed = transaction.unblock()
-            transaction.announce(why, 0)
-            return removed
+        def write(transaction: Transaction) -> bool:
+            was_blocked = transaction.is_blocked()
+            transaction.begin()
+            if was_blocked:
+                transaction.unblock()
+                self.trail.add(transaction, subject_unblocked, why)
+            transaction.announce(why.mark, 0)
+            return was_blocked
 
-        return bool(self.transact(subject, now, write).value)
+        return self.transact(subject, now, write, watch=[self.store.keys.blocked(subject)])
 
     def sessions(self, subject: str, now: float) -> list[Session]:
         """The live sessions, newest first."""
@@ -317,12 +348,47 @@ class Ledger:
     def forgives(self, verdict: Verdict) -> bool:
         return verdict.lost_data and self.config.on_lost_data == "allow"
 
-    def end(self, transaction: Transaction, session: Session, why: str) -> None:
+    def end(
+        self,
+        transaction: Transaction,
+        session: Session,
+        why: Cause,
+        signal: NamedSignal = logged_out,
+        jti: str | None = None,
+    ) -> None:
+        """``jti`` is the token that was presented, where one betrayed the session."""
         if session.is_broken:
             session = replace(session, ends=transaction.now + self.config.longest_lifetime)
-        self.strategy.on_logout(transaction, session, why)
+        self.strategy.on_logout(transaction, session, why.mark)
         transaction.drop_sessions([session.id])
-        transaction.announce(why, session.ends, session.id)
+        transaction.announce(why.mark, session.ends, session.id)
+        device = {"device": session.device, "device_id": session.device_id}
+        self.trail.add(transaction, signal, why, jti=jti, sid=session.id, **device)
+
+    def _counted(
+        self, transaction: Transaction, why: Cause, kept: str | None = None, is_own: bool = True
+    ) -> Callable[[], int]:
+        """How many live tokens there are, for the caller and for the trail.
+
+        A strategy that keeps no index counts each session as one; outside tokens are in the
+        index whatever the strategy.
+        """
+        tokens, sessions = transaction.token_count(), transaction.session_count()
+        counts_sessions = is_own and not self.strategy.has_index
+
+        def count() -> int:
+            return int(tokens.value) + (int(sessions.value) if counts_sessions else 0)
+
+        self.trail.add_count(
+            transaction,
+            logged_out_everywhere,
+            why,
+            kept=kept,
+            count=count,
+            since=transaction.now - self.config.leeway,
+            sessions=counts_sessions,
+        )
+        return count
 
     def _decides(self, claims: Claims) -> list[str]:
         """The keys that say whether a token is live."""
@@ -338,10 +404,10 @@ class Ledger:
         own = self.strategy.question(self.store.keys, claims)
         return self.strategy.is_live(claims, [transaction.read(command) for command in own])
 
-    def _refuse_until_now(self, transaction: Transaction, issuer: Issuer, why: str) -> None:
+    def _refuse_until_now(self, transaction: Transaction, issuer: Issuer, why: Cause) -> None:
         """Begin a watched transaction, and refuse outside tokens that nobody has seen too."""
         leeway = self.config.leeway
-        because = mark(why.rpartition("@")[0], transaction.now + leeway)
+        because = mark(why.reason, transaction.now + leeway)
         because = later(because, transaction.not_before_mark())
         transaction.begin()
         transaction.not_before(because, second_of(because) + 1 + issuer.lifetime)
@@ -352,17 +418,13 @@ class Ledger:
         if not self.missed:
             transaction.await_replicas()
 
-    def _end_rest(self, subject: str, now: float, tokens: Pairs, why: str) -> None:
+    def _end_rest(self, subject: str, now: float, tokens: Pairs, why: Cause) -> None:
         """End what the first transaction left: the tokens over its share, and any that came
         into the index since it was read. Those issued here are refused already, by the version.
         """
         for start in range(0, len(tokens), _AT_ONCE):
             some = tokens[start : start + _AT_ONCE]
-            self.transact(subject, now, partial(self._end_tokens, tokens=some, why=why))
-
-    def _count(self, tokens: Reply, sessions: Reply) -> int:
-        live = int(tokens.value)
-        return live if self.strategy.has_index else live + int(sessions.value)
+            self.transact(subject, now, partial(self._end_tokens, tokens=some, why=why.mark))
 
     def _version(self, subject: str, version: Reply) -> int:
         """:raises BrokenData: no token can be issued under what stands there."""
@@ -381,10 +443,10 @@ class Ledger:
         """Take sessions that are over off the list."""
         for session in over:
             if session.is_broken:
-                self.end(transaction, session, mark("broken", transaction.now))
+                self.end(transaction, session, Cause.of("broken", transaction.now))
             elif session.ends + self.config.leeway > transaction.now:
                 # Idle for too long, with tokens that have not expired.
-                self.end(transaction, session, mark("idle", transaction.now))
+                self.end(transaction, session, Cause.of("idle", transaction.now))
             else:
                 transaction.drop_sessions([session.id])
 
@@ -400,19 +462,33 @@ class Ledger:
         watch: Sequence[str] = (),
     ) -> T:
         """What this process keeps of the subject's verdicts ends with it."""
+        entries: Entries = []
+
+        def write_anew(transaction: Transaction) -> T:
+            nonlocal entries
+            entries = transaction.entries
+            return write(transaction)
+
         try:
-            return self.store.transact(
-                subject, now, write, watch=watch, missed=lambda: self.missed.append(subject)
+            result = self.store.transact(
+                subject, now, write_anew, watch=watch, missed=lambda: self.missed.append(subject)
             )
         except Outage:
             self.tell.of(outage, at=now, reason="write", subject=subject)
             raise
         finally:
             self.forget(subject)
+        self.trail.tell(entries)
+        return result
 
 
 def _loaded(records: dict[str, str]) -> list[Session]:
     return [load(sid, record) for sid, record in records.items()]
+
+
+def _displaced_by(session: Session, now: float) -> Cause:
+    origin = Origin(address=session.address, agent=session.agent)
+    return Cause.of("displaced", now, origin)
 
 
 def _renewed(session: Session, renewal: Session) -> Session:

@@ -97,6 +97,14 @@ class Verdict(NamedTuple):
 LIVE = Verdict(True)
 
 
+class Origin(NamedTuple):
+    """Who asked for something, and from where, as far as it is known."""
+
+    actor: str | None = None
+    address: str | None = None
+    agent: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """What a signal carries. ``at`` is a Unix time in seconds.

@@ -79,6 +79,10 @@ class NearVerdict:
         age = now - self._asked
         return age <= self._staleness or (now - proved <= self._staleness and age <= LONGEST)
 
+    def age(self) -> float:
+        """Seconds in which a revocation may have gone unheard, at most."""
+        return steady() - max(self._asked, self._subscription.proved)
+
 
 class NearCache:
     """``staleness`` is in seconds."""

@@ -11,8 +11,9 @@ from werkzeug.local import LocalProxy
 from .authority import Authority
 from .config import Config
 from .cookies import check_csrf
+from .devices import address_of, agent_of
 from .errors import BadRequest, JWTRevokeError, MissingToken, NotFresh, WrongType
-from .models import Claims, OnOutage, TokenType
+from .models import Claims, OnOutage, Origin, TokenType
 
 EXTENSION = "jwt_revoke"
 # Names in the request object, which no other app is given as it is given the environ.
@@ -66,6 +67,16 @@ def present(claims: Claims) -> None:
 
 #: The verified claims of this request's token; falsy where it has none.
 current_token = cast(Claims, LocalProxy(current_claims))
+
+
+def origin(session_address: str) -> Origin:
+    """Who sends the current request, and from where; nothing outside of one."""
+    claims = current_claims()
+    return Origin(
+        actor=claims.subject if claims else None,
+        address=address_of(session_address),
+        agent=agent_of(),
+    )
 
 
 def guard(app: Flask, door: Authority) -> Callable[[], None]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import Any
 
 from blinker import NamedSignal, Namespace
 
 from .models import Claims, Event, Session
-
-log = logging.getLogger("flask_jwt_revoke")
 
 _namespace = Namespace()
 
@@ -74,11 +71,4 @@ class Teller:
             self.of(logged_out, at=at, reason=reason, actor=actor, **about)
 
     def of(self, signal: NamedSignal, **about: Any) -> None:
-        event = Event(**about)
-        if event.actor is not None:
-            log.info("%s by %r: %s", signal.name, event.actor, event.reason, extra=_record(event))
-        signal.send(self._sender, event=event)
-
-
-def _record(event: Event) -> dict[str, str | None]:
-    return {"actor": event.actor, "subject": event.subject, "session_id": event.session_id}
+        signal.send(self._sender, event=Event(**about))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from .audit import NOBODY, Cause
 from .ledger import Ledger
-from .models import Claims, Session
+from .models import Claims, Origin, Session
 from .sessions import SessionRules, dump, load
-from .store import Transaction, mark, pairs
+from .store import Transaction, pairs
 
 #: The reason of a session that a repair ends.
 REPAIRED = "repaired"
@@ -53,29 +54,34 @@ class Upkeep:
 
         return self._transact(subject, now, find, dry_run)
 
-    def repair(self, subject: str, now: float, dry_run: bool) -> Findings:
-        return self._transact(subject, now, self._disagreements, dry_run)
+    def repair(self, subject: str, now: float, dry_run: bool, origin: Origin) -> Findings:
+        return self._transact(subject, now, self._disagreements, dry_run, origin)
 
     def _transact(
-        self, subject: str, now: float, find: Callable[[Transaction], Findings], dry_run: bool
+        self,
+        subject: str,
+        now: float,
+        find: Callable[[Transaction], Findings],
+        dry_run: bool,
+        origin: Origin = NOBODY,
     ) -> Findings:
-        keys = self.ledger.store.keys
+        keys, why = self.ledger.store.keys, Cause.of(REPAIRED, now, origin)
 
         def write(transaction: Transaction) -> Findings:
             found = find(transaction)
             transaction.begin()
             if not dry_run:
-                self._set_right(transaction, found)
+                self._set_right(transaction, found, why)
             return found
 
         watched = [keys.sessions(subject), keys.tokens(subject)]
         return self.ledger.transact(subject, now, write, watch=watched)
 
-    def _set_right(self, transaction: Transaction, found: Findings) -> None:
+    def _set_right(self, transaction: Transaction, found: Findings, why: Cause) -> None:
         transaction.unindex(found.expired)
         self.ledger.sweep(transaction, found.over)
         for session in found.ended:
-            self.ledger.end(transaction, session, mark(REPAIRED, transaction.now))
+            self.ledger.end(transaction, session, why)
         if found.ended:
             transaction.await_replicas()
         for session in found.pared:

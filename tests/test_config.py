@@ -47,6 +47,7 @@ def test_seconds_may_be_a_timedelta() -> None:
         ("cookie_path", "auth"), ("cookie_secure", 1), ("cookie_samesite", "none"),
         ("wait_replicas", -1), ("wait_replicas", True), ("wait_replicas", 1.0),
         ("csrf_protect", "no"), ("csrf_field", ""), ("outside_tokens_without_jti", 1),
+        ("audit_length", 0), ("audit_length", "10"), ("metrics", 1), ("tracing", "yes"),
         ("secret_key", ""), ("secret_key", 7), ("keys", {}), ("keys", {"": "x"}), ("keys", ["x"]),
     ],
 )  # fmt: skip

@@ -123,12 +123,17 @@ def _meaning(one: FoundKey, now: float) -> str:
         case "blocked" | "not-before" as kind:
             signed = "" if kind == "blocked" else "'s tokens that its issuer signed by then"
             return f"refuses the subject{signed}: {value}"
-        case "tokens":
-            return f"the index: {plural(one.items or 0, 'token')} by when they expire"
-        case "sessions":
-            return f"the records of {plural(one.items or 0, 'session')}"
         case "version":
             return f"refuses tokens that carry another version than {value}"
+    return _contents(one.kind, one.items or 0)
+
+
+def _contents(kind: str, items: int) -> str:
+    match kind:
+        case "tokens":
+            return f"the index: {plural(items, 'token')} by when they expire"
+        case "sessions":
+            return f"the records of {plural(items, 'session')}"
     return "kept by the strategy, or by somebody else"
 
 

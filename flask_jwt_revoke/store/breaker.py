@@ -11,6 +11,7 @@ import os
 import random
 import threading
 import time
+from collections.abc import Callable
 
 from ..errors import Outage
 
@@ -23,11 +24,13 @@ class Breaker:
     """Opens after ``most`` failures in a row; then one caller a ``pause`` (seconds) may ask.
 
     Says so in the log at the first failure, once a minute, and when Redis answers again.
+    ``changed`` is called with whether it is open when it opens or closes.
     """
 
     def __init__(self, most: int, pause: float) -> None:
         self._most = most
         self._pause = pause
+        self.changed: Callable[[bool], object] = bool
         self._begin()
 
     def _begin(self) -> None:
@@ -46,6 +49,7 @@ class Breaker:
             return
         if self._pid != os.getpid():
             self._begin()  # in a child, which has asked nothing yet
+            self.changed(False)
             return
         with self._lock:
             now = time.monotonic()
@@ -63,6 +67,8 @@ class Breaker:
         with self._lock:
             now = time.monotonic()
             self._failures += 1
+            if self._failures == self._most:
+                self.changed(True)
             self._ask_at = now + self._pause * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
             if now < self._log_at:
                 return
@@ -79,6 +85,7 @@ class Breaker:
             was_open = failures >= self._most
             self._failures = self._refused = 0
         if was_open:
+            self.changed(False)
             self._log_at = float("-inf")
             log.warning(
                 "Redis answers again, after %d failures and %d requests that were not tried",

@@ -41,6 +41,7 @@ def needed(keys: Keys) -> tuple[Command, ...]:
         ("HLEN", key),
         ("HGETALL", key),
         ("HRANDFIELD", key, "1"),
+        ("XADD", key, "*", "field", "0"),
     )
 
 

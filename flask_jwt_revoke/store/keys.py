@@ -74,6 +74,13 @@ class Keys:
             return f"{self.prefix}:{{*}}:*"
         return re.sub(r"([*?\[\]\\^])", r"\\\1", self.base(subject)) + "*"
 
+    def audit(self, tag: str | None = None) -> str:
+        """Stream of what was revoked, why and by whom, see ``audit``; it stays.
+
+        In a cluster there is one for each slot, with a ``tag`` that lies in it.
+        """
+        return f"{self.prefix}:audit" + (f":{{{tag}}}" if tag else "")
+
     def revoked(self, subject: str, id: str) -> str:
         """String ``<reason>@<unix time>``; lives as long as the token or session would."""
         return f"{self.base(subject)}revoked:{encoded(id)}"

@@ -27,6 +27,7 @@ from .keys import Keys
 from .question import Command, Question
 from .replicas import Replicas, counting
 from .replies import Pairs, pairs, texts
+from .slots import audit_key, audit_keys
 from .transaction import Reply, Transaction
 
 T = TypeVar("T")
@@ -186,6 +187,16 @@ class Store:
 
     def session_records(self, subject: str) -> dict[str, str]:
         return texts(self.read(Question(("HGETALL", self.keys.sessions(subject))))[0])
+
+    def audit_keys(self, subject: str | None = None) -> list[str]:
+        """The streams of the audit trail in which something of a subject, or of any, may be.
+
+        :raises Outage: Redis could not be asked.
+        """
+        with self._outages("the audit trail"):
+            if not isinstance(self.client, redis.RedisCluster):
+                return [self.keys.audit()]
+        return audit_keys(self.keys) if subject is None else [audit_key(self.keys, subject)]
 
     def transact(
         self,

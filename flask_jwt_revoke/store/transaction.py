@@ -13,10 +13,23 @@ from .keys import Keys, mark, remaining_ms
 from .question import Command
 from .replicas import Replicas
 from .replies import Pairs, text, texts
+from .slots import SLOTS, audit_key
 
 _SAMPLE = 16
 # redis-py sends no PUBLISH in a transaction of a cluster. KEYS[1]: a key of the subject.
 _PUBLISH = "return redis.call('PUBLISH', ARGV[1], ARGV[2])"
+
+# Adds an entry to the audit trail with a count of what ends, which only Redis knows.
+# KEYS: the trail, the tokens and the sessions of a subject. ARGV: how many entries to keep,
+# since when tokens are live, 1 where sessions count too, then name and value of each field.
+_APPEND = """
+local count = redis.call('ZCOUNT', KEYS[2], ARGV[2], '+inf')
+if ARGV[3] == '1' then
+    count = count + redis.call('HLEN', KEYS[3])
+end
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'count', count, unpack(ARGV, 4))
+return count
+"""
 
 
 class Reply:
@@ -53,6 +66,8 @@ class Transaction:
         self._announcer = announcer
         self._replicas = replicas
         self._replies: dict[int, Reply] = {}
+        #: What the audit trail has to say of it, once it is through.
+        self.entries: list[Any] = []
 
     def announce(self, mark: str, until: float | None, *ids: str) -> None:
         """Tell all processes what has ended; without an id, everything of the subject.
@@ -73,6 +88,27 @@ class Transaction:
         """This ends something: it is done once ``WAIT_REPLICAS`` replicas have it."""
         if self._replicas is not None:
             self._replicas.expect(self.pipe, self.keys, self.subject)
+
+    def append(self, entry: Mapping[str, str], length: int) -> None:
+        """Add an entry to the audit trail, of which ``length`` are kept, or a few more."""
+        key, most = self._audit(length)
+        self.pipe.xadd(key, dict(entry), maxlen=most, approximate=True)
+
+    def append_count(
+        self, entry: Mapping[str, str], length: int, *, since: float, sessions: bool
+    ) -> None:
+        """The same, with a ``count`` of the tokens that expire after ``since``, and of sessions."""
+        key, most = self._audit(length)
+        names = key, self.keys.tokens(self.subject), self.keys.sessions(self.subject)
+        limits = most, f"({since!r}", int(sessions)
+        words = [word for field in entry.items() for word in field]
+        self.pipe.execute_command("EVAL", _APPEND, len(names), *names, *limits, *words)
+
+    def _audit(self, length: int) -> tuple[str, int]:
+        """The stream of the audit trail, and its share of the entries."""
+        if isinstance(self.pipe, ClusterPipeline):
+            return audit_key(self.keys, self.subject), max(1, length // SLOTS)
+        return self.keys.audit(), length
 
     def begin(self) -> None:
         """End the reads of a watched transaction: from here on commands are queued."""

@@ -30,7 +30,7 @@ def documented(command: str) -> set[str]:
 
 
 def test_the_json_is_as_documented(server: Server, make_console: Callable[..., Console]) -> None:
-    console = make_console(server.url)
+    console = make_console(server.url, audit_length=9)
     token = console.authority.issue("alice").access
     documents: dict[str, Any] = {
         "sessions": console.json("sessions", "alice")[0],
@@ -44,6 +44,7 @@ def test_the_json_is_as_documented(server: Server, make_console: Callable[..., C
         "unblock": console.json("unblock", "alice"),
         "purge": console.json("purge"),
         "repair": console.json("repair"),
+        "audit": console.json("audit")[0],
     }
     assert documents.keys() | {"watch"} == jwt.commands.keys()
     for command, document in documents.items():

@@ -18,6 +18,7 @@ Make = Callable[..., Console]
 ALL = (
     ("sessions", "alice"), ("keys", "alice"), ("stats",), ("watch",), ("logout", "alice"),
     ("block", "alice"), ("unblock", "alice"), ("purge",), ("purge", "alice"), ("repair", "alice"),
+    ("audit",), ("audit", "alice"),
     ("doctor",),
 )  # fmt: skip
 
@@ -59,6 +60,8 @@ def test_an_outage_that_begins_in_the_middle_is_3(make_console: Make) -> None:
         (("keys", "x" * 257), "subject must be 1 to 256 bytes long, got 257"),
         (("block", "\udcff"), "subject is not valid Unicode"),
         (("block", "alice", "--reason", "two words"), "reason must be 1 to 64"),
+        (("audit", "alice", "--since", "yesterday"), "Invalid value for '--since'"),
+        (("audit", "alice", "--count", "0"), "Invalid value for '--count'"),
         (("block", "alice", "--actor", "\udcff"), "Invalid value for '--actor'"),
         (("logout", "alice", "--nope"), "No such option"),
         (("doctor", "evictions"), "there is no line evictions; there are reachable, "),

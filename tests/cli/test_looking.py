@@ -45,7 +45,7 @@ def test_nobodys_sessions_and_keys_are_not_found(make_console: Make, url: str) -
 def test_what_comes_from_outside_does_not_reach_the_terminal(
     server: Server, make_console: Make
 ) -> None:
-    console = make_console(server.url)
+    console = make_console(server.url, audit_length=100)
     subject = f"alice{HOSTILE}"
     console.authority.issue(subject, device=HOSTILE, device_id=HOSTILE, agent=HOSTILE)
     shown = r"\x1b[31m\r\n\x9b2J\u202e\u2028\x00[bold]x[/bold]"
@@ -55,8 +55,8 @@ def test_what_comes_from_outside_does_not_reach_the_terminal(
     for words in (
         ("sessions", subject), ("keys", subject), ("stats",), ("logout", subject),
         ("logout", subject, "--session", HOSTILE), ("block", subject), ("unblock", subject),
-        ("purge",), ("repair", subject), ("why", HOSTILE), ("sessions", subject, HOSTILE),
-        (HOSTILE,),
+        ("purge",), ("repair", subject), ("audit", subject), ("audit",), ("why", HOSTILE),
+        ("sessions", subject, HOSTILE), (HOSTILE,),
     ):  # fmt: skip
         for more in ((), ("--json",)):
             said = console(*words, *more).output

@@ -59,6 +59,10 @@ class Story:
         self.admin.block("alice")
         self.app.issue("alice")
 
+    def unblock(self) -> None:
+        self.admin.block("alice")
+        self.app.unblock("alice")
+
     def issue_when_full(self) -> None:
         self.client.config_set("maxmemory", 1)
         try:
@@ -108,7 +112,7 @@ VERBS: dict[str, Callable[[Story], object]] = {
     ),
     "block": lambda it: it.app.block("alice"),
     "listen": Story.listen,
-    "unblock": lambda it: it.app.unblock("alice"),
+    "unblock": Story.unblock,
     "write back": lambda it: it.app.store.restore(it.clock(), {"alice": restored}),
 }
 
@@ -135,7 +139,7 @@ class Tour:
 
     def _refused(self, strategy: str, *verbs: str) -> dict[str, set[str]]:
         urls = self._user.at(self._url), administrator(self._url)
-        app, admin = (self._make(url, strategy=strategy) for url in urls)
+        app, admin = (self._make(url, strategy=strategy, audit_length=9) for url in urls)
         near = self._make(urls[0], strategy=strategy, near_cache_staleness=1)
         found = {f"{verb}, {strategy}": self._tried(verb, app, near, admin) for verb in verbs}
         near.close()

@@ -23,7 +23,7 @@ from .test_least_privilege import let_in
 
 ADDED = [rule.removeprefix("+") for rule in (*TO_OPERATE, *TO_EXAMINE)]
 WORDS = (
-    ("sessions", "alice"), ("keys", "alice"), ("stats",), ("why",), ("doctor",),
+    ("sessions", "alice"), ("keys", "alice"), ("stats",), ("why",), ("doctor",), ("audit",),
     ("repair",), ("repair", "alice"), ("purge",), ("purge", "alice"),
     ("logout", "alice"), ("revoke",), ("block", "alice"), ("unblock", "alice"),
 )  # fmt: skip

@@ -1,0 +1,96 @@
+"""A span of OpenTelemetry for each check and verb. Imported where ``JWT_REVOKE_TRACING`` is set,
+and only there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from .errors import ConfigurationError, JWTRevokeError, Outage
+from .models import Claims, TokenPair
+
+try:
+    from opentelemetry.trace import Span, Status, StatusCode, Tracer, get_tracer
+except ImportError:
+    raise ConfigurationError(
+        "JWT_REVOKE_TRACING needs opentelemetry-api: pip install 'flask-jwt-revoke[tracing]'"
+    ) from None
+
+#: Verbs whose first argument is a token, and those where it is a subject.
+OF_TOKENS = ("check", "record", "rotate", "revoke", "logout")
+OF_SUBJECTS = (
+    "issue", "logout_session", "end_listed", "logout_device", "logout_others",
+    "logout_everywhere", "block", "unblock", "purge", "repair",
+)  # fmt: skip
+
+Verb = Callable[..., Any]
+
+
+def trace(door: Any) -> None:
+    """Have each verb of an Authority begin a span from now on."""
+    tracer = get_tracer("flask_jwt_revoke")
+    for name in (*OF_TOKENS, *OF_SUBJECTS):
+        setattr(door, name, _traced(tracer, name, getattr(door, name)))
+
+
+def _traced(tracer: Tracer, name: str, verb: Verb) -> Verb:
+    @wraps(verb)
+    def traced(*given: Any, **options: Any) -> Any:
+        with tracer.start_as_current_span(
+            f"jwt_revoke.{name}", record_exception=False, set_status_on_exception=False
+        ) as span:
+            if not span.is_recording():
+                return verb(*given, **options)
+            _describe(span, name, given, options)
+            try:
+                answer = verb(*given, **options)
+            except Exception as error:
+                _failed(span, error)
+                raise
+            _answered(span, answer)
+            return answer
+
+    return traced
+
+
+def _describe(span: Span, name: str, given: tuple[Any, ...], options: dict[str, Any]) -> None:
+    if name in OF_SUBJECTS:
+        subject = given[0] if given else options.get("subject")
+        _set(span, "user.id", subject)
+    elif given and isinstance(given[0], Claims):
+        _tell_claims(span, given[0])
+    _set(span, "jwt_revoke.reason", options.get("reason"))
+
+
+def _answered(span: Span, answer: object) -> None:
+    if isinstance(answer, Claims):
+        _tell_claims(span, answer)
+        span.set_attribute("jwt_revoke.verdict", "live")
+    elif isinstance(answer, TokenPair):
+        span.set_attribute("session.id", answer.session_id)
+    elif isinstance(answer, int):
+        span.set_attribute("jwt_revoke.count", int(answer))
+
+
+def _failed(span: Span, error: Exception) -> None:
+    """A refusal is an answer, and no error of the service."""
+    if isinstance(error, JWTRevokeError):
+        span.set_attribute("jwt_revoke.verdict", error.reason)
+    if isinstance(error, Outage) or not isinstance(error, JWTRevokeError):
+        span.set_attribute("error.type", type(error).__qualname__)
+        # Without its text, which may hold what was given.
+        span.set_status(Status(StatusCode.ERROR))
+
+
+def _tell_claims(span: Span, claims: Claims) -> None:
+    _set(span, "user.id", claims.subject)
+    _set(span, "session.id", claims.session_id)
+    _set(span, "jwt_revoke.token.id", claims.id)
+    _set(span, "jwt_revoke.token.type", claims.type)
+
+
+def _set(span: Span, name: str, value: object) -> None:
+    if isinstance(value, str):
+        span.set_attribute(name, value)
