@@ -186,7 +186,7 @@ class Machine(RuleBasedStateMachine):
         self.authority = self._make(
             self._url, clock=self.clock, leeway=leeway, on_lost_data=lost_data,
             access_lifetime=ACCESS, refresh_lifetime=REFRESH, refresh_grace=GRACE,
-            strategy=strategy,
+            strategy=strategy, timeout=5,
         )  # fmt: skip
         self.client, self.keys = store_of(self.authority), self.authority.keys
         self.client.flushall()
