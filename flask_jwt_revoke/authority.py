@@ -27,11 +27,13 @@ from .errors import (
     WrongType,
 )
 from .inquiry import Inquiry
+from .issuers import Issuer
 from .ledger import Choose, Ledger, of_device, only, other_than
 from .loss import Loss
 from .models import Claims, OnOutage, Origin, Session, TokenPair, TokenType, Verdict
 from .near_cache import near_cache
 from .pairs import mint
+from .receipts import Receipts
 from .remembered import Remembered
 from .rotation import Ended, Exchange, Rotation
 from .seen import Known, Seen
@@ -119,6 +121,7 @@ class Authority:
             forget=self._near.end if self._near else _no_one,
         )
         self._origin = origin
+        self._receipts = Receipts(self.store)
         self._rules = SessionRules(config)
         self._last_seen = LastSeen()
         self._verified = Seen()
@@ -362,6 +365,40 @@ class Authority:
         """End one session; answers whether it was listed. It is refused from now on anyway."""
         check_id("session_id", session_id)
         return self._end_session(check_id("subject", subject), session_id, reason, actor)
+
+    def logout_outside_session(
+        self, issuer: str, session_id: str, *, reason: str = "logout", actor: str | None = None
+    ) -> None:
+        """End a session of one of ``ISSUERS``, whose subject nobody named.
+
+        :raises WrongIssuer: it is none of ours; nothing is done.
+        """
+        now, one = self.clock(), self._issuer(issuer)
+        check_id("session_id", session_id)
+        why = self._cause(reason, now, actor)
+        about = {"at": now, "reason": reason, "session_id": session_id, "actor": actor}
+        with self._ending() as ledger:
+            ledger.end_of_issuer(one, now, why, sid=session_id)
+            self._tell.of(signals.logged_out, **about)
+
+    def revoke_outside_token(
+        self, issuer: str, token_id: str, *, reason: str = "revoked", actor: str | None = None
+    ) -> None:
+        """Refuse a token (its jti) of one of ``ISSUERS``, whose subject nobody named.
+
+        :raises WrongIssuer: it is none of ours; nothing is done.
+        """
+        now, one = self.clock(), self._issuer(issuer)
+        check_id("token_id", token_id)
+        why = self._cause(reason, now, actor)
+        about = {"at": now, "reason": reason, "token_id": token_id, "actor": actor}
+        with self._ending() as ledger:
+            ledger.end_of_issuer(one, now, why, jti=token_id)
+            self._tell.of(signals.token_revoked, **about)
+
+    def once(self, issuer: str, id: str, seconds: float, act: Callable[[], object]) -> bool:
+        """Act upon a message of an issuer, unless that was done; see :meth:`Receipts.once`."""
+        return self._receipts.once(issuer, check_id("id", id), self.clock(), seconds, act)
 
     def end_listed(
         self,
@@ -697,6 +734,12 @@ class Authority:
     def _presented_from(self) -> Origin:
         """Nobody asks for a session to end by presenting a token that betrays it."""
         return self._asked_by(None)._replace(actor=None)
+
+    def _issuer(self, name: str) -> Issuer:
+        issuer = (self.config.issuers or {}).get(name)
+        if issuer is None:
+            raise WrongIssuer()
+        return issuer
 
     def _presented(self, token: Presented, now: float) -> Claims:
         if isinstance(token, Claims):

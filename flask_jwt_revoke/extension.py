@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, overload
 
-from flask import Flask
+from flask import Blueprint, Flask, current_app
 from werkzeug.wrappers import Response
 
 from . import decorators
@@ -58,6 +58,19 @@ class JWTRevoke:
         # A handler that the app has registered by itself stays.
         if JWTRevokeError not in app.error_handler_spec[None][None]:
             app.register_error_handler(JWTRevokeError, error_response)
+
+    @property
+    def oauth_blueprint(self) -> Callable[..., Blueprint]:
+        """See :func:`flask_jwt_revoke.routes.oauth.oauth_blueprint`."""
+        from .routes.oauth import oauth_blueprint  # noqa: PLC0415 - few apps need it
+
+        return oauth_blueprint
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI 3.1 description of the endpoints that the current app has."""
+        from .routes.openapi import description  # noqa: PLC0415 - no app waits for it to start
+
+        return description(current_app)
 
     @property
     def authority(self) -> Authority:

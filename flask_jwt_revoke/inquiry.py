@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .models import Claims, Verdict
+from .issuers import nobody_of
+from .models import LIVE, Claims, Verdict
 from .sessions import load
 from .store import Command, Keys, Question, text
 from .strategies import Strategy, shared_question, shared_verdict
@@ -22,12 +23,12 @@ class Inquiry:
     def __init__(self, claims: Claims, keys: Keys, strategy: Strategy, whole: bool = True) -> None:
         own = strategy.question(keys, claims) if whole else ()
         refresh = _refresh_question(keys, claims)
-        shared = shared_question(keys, claims)
+        of_issuer = _issuer_question(keys, claims)
         self._claims = claims
         self._strategy = strategy
         self._own = len(own)
         self._refresh = bool(refresh)
-        self.question = Question(shared, *own, *refresh)
+        self.question = Question(shared_question(keys, claims), *own, *refresh, *of_issuer)
 
     def verdict(self, answers: Sequence[Any]) -> Verdict:
         commands = self.question.commands
@@ -42,6 +43,8 @@ class Inquiry:
             # A token that was spent since the loss is known to be.
             if verdict.live or not (exchange.live or exchange.lost_data):
                 return exchange
+        if self._claims.issuer is not None:
+            return _issuer_verdict(commands[1 + own][1:], answers[1 + own])
         return verdict
 
 
@@ -50,6 +53,21 @@ def _refresh_question(keys: Keys, claims: Claims) -> tuple[Command, ...]:
     if claims.type != "refresh" or claims.version is None or claims.session_id is None:
         return ()
     return (("HGET", keys.sessions(claims.subject), claims.session_id),)
+
+
+def _issuer_question(keys: Keys, claims: Claims) -> tuple[Command, ...]:
+    """What an issuer has ended without a word of whose it was."""
+    if claims.issuer is None:
+        return ()
+    ids = (claims.id,) if claims.session_id is None else (claims.id, claims.session_id)
+    return (("MGET", *(keys.revoked(nobody_of(claims.issuer), id) for id in ids)),)
+
+
+def _issuer_verdict(keys: Sequence[str], marks: Sequence[Any]) -> Verdict:
+    for key, mark in zip(keys, marks, strict=True):
+        if mark is not None:
+            return Verdict(False, text(mark), key)
+    return LIVE
 
 
 def _refresh_verdict(claims: Claims, key: str, record: Any) -> Verdict:

@@ -29,6 +29,11 @@ _NAME = re.compile(r"[!-~]{1,128}", re.ASCII)
 Parse = Callable[[str, Any], Any]
 
 
+def nobody_of(name: str) -> str:
+    """The subject that stands for an issuer itself; no token can have it."""
+    return name + SEPARATOR
+
+
 def _refusal(where: str, takes: str, got: object) -> ConfigurationError:
     return ConfigurationError(f"{where} takes {takes}, got {got}")
 

@@ -12,7 +12,7 @@ from blinker import NamedSignal
 from .audit import Cause, Entries, Trail
 from .config import Config
 from .errors import BrokenData, Outage, RevokedToken, SubjectBlocked
-from .issuers import Issuer
+from .issuers import Issuer, nobody_of
 from .models import Claims, Origin, Session, Verdict
 from .not_before import is_barred, later, second_of
 from .pairs import Pair
@@ -218,6 +218,27 @@ class Ledger:
             transaction.await_replicas()
 
         self.transact(claims.subject, now, write)
+
+    def end_of_issuer(
+        self,
+        issuer: Issuer,
+        now: float,
+        why: Cause,
+        *,
+        jti: str | None = None,
+        sid: str | None = None,
+    ) -> None:
+        """Refuse a token or a session of an issuer, whoever's it is, as long as one can live."""
+        id, signal = (sid, logged_out) if jti is None else (jti, token_revoked)
+        until = now + issuer.lifetime
+
+        def write(transaction: Transaction) -> None:
+            transaction.revoke(id or "", why.mark, until)
+            transaction.announce(why.mark, until, id or "")
+            self.trail.add(transaction, signal, why, jti=jti, sid=sid)
+            transaction.await_replicas()
+
+        self.transact(nobody_of(issuer.name), now, write)
 
     def end_session(
         self, subject: str, sid: str, now: float, why: Cause, at_least: float = 0

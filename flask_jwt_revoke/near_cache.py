@@ -9,10 +9,11 @@ where nobody answers any more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from weakref import WeakMethod
 
 from .config import Config
+from .issuers import nobody_of
 from .remembered import Remembered
 from .store import Client, Feed, Keys, Subscription, steady
 
@@ -31,18 +32,29 @@ class Silence:
 
 
 class Silences:
-    """By subject. Bounded: the oldest are broken first."""
+    """By subject. Bounded: the oldest are broken first.
+
+    A word about one of ``nobodies`` may be about anybody.
+    """
 
     MOST = 4096
 
-    def __init__(self) -> None:
+    def __init__(self, nobodies: Collection[str] = ()) -> None:
         self._by_subject: dict[str, Silence] = {}
+        self._nobodies = nobodies
 
     def of(self, subject: str) -> Silence:
         found = self._by_subject.get(subject)
         return found if found is not None else self._begin(subject)
 
     def end(self, subject: str) -> None:
+        if subject in self._nobodies:
+            for one in list(self._by_subject):
+                self._end(one)
+        else:
+            self._end(subject)
+
+    def _end(self, subject: str) -> None:
         silence = self._by_subject.pop(subject, None)
         if silence is not None:
             silence.is_broken = True
@@ -52,7 +64,7 @@ class Silences:
         silence = self._by_subject.setdefault(subject, Silence())
         while len(self._by_subject) > self.MOST:
             try:
-                self.end(next(iter(self._by_subject)))
+                self._end(next(iter(self._by_subject)))
             except (RuntimeError, StopIteration):  # another thread was quicker
                 break
         return silence
@@ -115,7 +127,8 @@ def near_cache(
     staleness = config.near_cache_staleness
     if staleness is None:
         return None
-    silences, weak = Silences(), WeakMethod(look)
+    silences = Silences(frozenset(map(nobody_of, config.issuers or ())))
+    weak = WeakMethod(look)
 
     def hear(subject: str, data: bytes) -> None:
         silences.end(subject)

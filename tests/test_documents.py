@@ -34,3 +34,17 @@ def test_the_readmes_app_is_short_and_runs_as_pasted(tmp_path: Path) -> None:
 def test_the_page_of_settings_is_current() -> None:
     generate = runpy.run_path(str(ROOT / "docs" / "generate_settings.py"))
     assert (ROOT / "docs" / "settings.md").read_text() == generate["page"]()
+
+
+def test_the_app_of_the_page_of_endpoints_has_them_all(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "endpoints.md").read_text()
+    first, *_, last = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    pasted = tmp_path / "app.py"
+    pasted.write_text(first + last)
+    app = runpy.run_path(str(pasted))["app"]
+    client = app.test_client()
+    described = client.get("/openapi.json").json["paths"]
+    assert all(path in page for path in described if path.startswith("/oauth"))
+    assert len(described) == 10
+    sent = {"data": {"token": "x"}, "auth": ("shop", "its+secret")}
+    assert client.post("/oauth/revoke", **sent).status_code == 200

@@ -123,8 +123,9 @@ def _meaning(one: FoundKey, now: float) -> str:
         case "blocked" | "not-before" as kind:
             signed = "" if kind == "blocked" else "'s tokens that its issuer signed by then"
             return f"refuses the subject{signed}: {value}"
-        case "version":
-            return f"refuses tokens that carry another version than {value}"
+        case "version" | "received" as kind:
+            refuses = "refuses tokens that carry another version than"
+            return f"{refuses if kind == 'version' else 'its issuer told something:'} {value}"
     return _contents(one.kind, one.items or 0)
 
 

@@ -106,6 +106,11 @@ class Keys:
         token that was issued in that second or earlier."""
         return f"{self.base(subject)}not-before"
 
+    def received(self, subject: str, id: str) -> str:
+        """String ``pending@<unix time>`` or ``done@…``: what an issuer has told us; lives until
+        it would not be listened to again."""
+        return f"{self.base(subject)}received:{encoded(id)}"
+
     def version(self, subject: str) -> str:
         """Integer, see ``versions``; outlives every token that carries it."""
         return f"{self.base(subject)}version"
@@ -120,6 +125,7 @@ TYPES = {
     "not-before": "string",
     "version": "string",
     "awaited": "string",
+    "received": "string",
 }
 #: What else stands behind the prefix, of no subject.
 OTHERS = ("canary", "audit", "doctor")

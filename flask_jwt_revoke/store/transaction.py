@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -211,6 +212,16 @@ class Transaction:
                 key = self.keys.revoked(self.subject, jti)
                 self.pipe.execute_command("SET", key, mark, "PX", ttl)
         self.unindex(jti for jti, _ in tokens)
+
+    def claim(self, id: str, mark: str, seconds: float) -> Reply:
+        """Mark a message as received, unless it is; answers the mark that was there."""
+        key = self.keys.received(self.subject, id)
+        self.pipe.set(key, mark, px=math.ceil(seconds * 1000), nx=True, get=True)
+        return self._reply()
+
+    def keep(self, id: str, mark: str, seconds: float) -> None:
+        """Mark a message for as long as it could come again."""
+        self.pipe.set(self.keys.received(self.subject, id), mark, px=math.ceil(seconds * 1000))
 
     def put_session(self, sid: str, record: str, until: float) -> None:
         key = self.keys.sessions(self.subject)

@@ -1,13 +1,15 @@
 """Claims to JWT and back: the one wall around PyJWT (RFC 7515, 7519, 8725)."""
 
 from ..config import Config
-from .claims import RESERVED, check_id, new_id, own_claims, unverified
+from .claims import RESERVED, check_id, date_of, id_of, new_id, own_claims, unverified
 from .signing import Tokens
 
 __all__ = [
     "RESERVED",
     "Tokens",
     "check_id",
+    "date_of",
+    "id_of",
     "new_id",
     "own_claims",
     "tokens_of",

@@ -19,6 +19,7 @@ from ..conftest import Clock
 from ..redis_page import APP, CLIENT_NAME, DATABASE, IN_CLUSTER, PREFIXED, User, administrator
 from ..servers import BINARIES, Cluster, Server
 from ..test_cluster import Move, slot_of_subject
+from ..test_receipts import IDP, ISSUERS
 
 Make = Callable[..., Authority]
 
@@ -114,6 +115,8 @@ VERBS: dict[str, Callable[[Story], object]] = {
     "listen": Story.listen,
     "unblock": Story.unblock,
     "write back": lambda it: it.app.store.restore(it.clock(), {"alice": restored}),
+    "once": lambda it: it.app.once(IDP, "M1", 60, lambda: None),
+    "logout_outside_session": lambda it: it.app.logout_outside_session(IDP, "S1"),
 }
 
 
@@ -128,7 +131,7 @@ class Tour:
 
     def __init__(self, make_authority: Make, server: Server, user: User) -> None:
         self._clock = Clock(time.time())
-        self._make = partial(make_authority, clock=self._clock)
+        self._make = partial(make_authority, clock=self._clock, issuers=ISSUERS)
         self._client, self._user, self._url = server.client(), let_in(server, user), server.url
 
     def refused(self) -> dict[str, set[str]]:
