@@ -4,7 +4,7 @@ VENV ?= .venv
 PORT ?= 5000
 BIN := $(VENV)/bin
 
-.PHONY: run test soak lint format bench scale dist clean
+.PHONY: run test soak lint format bench scale docs dist clean
 
 run: $(VENV)/.example
 	@PORT=$(PORT) exec $(BIN)/python -m example_app
@@ -33,12 +33,18 @@ bench: $(VENV)/.bench
 scale: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.scale $(ARGS)
 
-dist: $(VENV)/.test
+docs: $(VENV)/.docs
+	$(BIN)/python docs/generate_settings.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --clean
+	@echo "The documentation is in site/index.html."
+
+dist: $(VENV)/.dist
 	rm -rf dist
 	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
 
 clean:
-	rm -rf $(VENV) dist build *.egg-info
+	rm -rf $(VENV) dist build site *.egg-info
 
 $(VENV)/.%: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -71,9 +71,12 @@ class Authority:
     ``clock`` answers the Unix time in seconds, ``sender`` is what signals are sent by,
     ``origin`` tells the audit trail who asks for what is done now, and from where.
 
-    Each verb that writes raises :class:`Outage` where Redis cannot be asked; it is then
+    Each verb that writes raises ``Outage`` where Redis cannot be asked; it is then
     unknown whether it was done, and safe to repeat. Each that ends something raises
-    :class:`NotReplicated` where it was done and ``WAIT_REPLICAS`` of them do not have it.
+    ``NotReplicated`` where it was done and ``WAIT_REPLICAS`` of them do not have it.
+    ``ValueError`` is raised for a subject, an id or a reason that cannot be used, before
+    anything is done. A ``reason`` is 1 to 64 letters, digits or any of ``_ . -``; it stands
+    in Redis and in signals.
 
     :raises ConfigurationError: a key or the Redis URL cannot be used.
     """
@@ -331,7 +334,6 @@ class Authority:
         and the audit trail, here and below.
 
         :raises TokenRefused: the string is no token of ours.
-        :raises ValueError: ``reason`` is not 1 to 64 letters, digits or any of ``_ . -``.
         """
         now = self.clock()
         claims = self._presented(token, now)
@@ -408,7 +410,10 @@ class Authority:
         reason: str = "logout",
         actor: str | None = None,
     ) -> bool:
-        """End a session of this subject's list; one that is not in it changes nothing."""
+        """End a session of this subject's list, and answer whether it was there.
+
+        One that is not in it changes nothing: use this for an id that a user sent.
+        """
         return bool(self._end_chosen(subject, only(session_id), reason, actor))
 
     def logout_device(
@@ -489,7 +494,10 @@ class Authority:
             self._tell.of(signals.subject_blocked, **about)
 
     def unblock(self, subject: str, *, actor: str | None = None) -> bool:
-        """Answers whether the subject was blocked."""
+        """Let a subject sign in again; answers whether it was blocked.
+
+        What was issued before the block is live again, unless it was ended or has expired.
+        """
         now = self.clock()
         why = self._cause("unblocked", now, actor)
         was_blocked = self._ledger.unblock(check_id("subject", subject), now, why)
@@ -499,6 +507,7 @@ class Authority:
         return was_blocked
 
     def is_blocked(self, subject: str) -> bool:
+        """Whether all tokens and sign-ins of a subject are refused."""
         return self.store.is_blocked(check_id("subject", subject))
 
     # Keeping in order

@@ -28,7 +28,7 @@ class JWTRevoke:
     """Makes an app's JWTs revocable. One object serves any number of apps.
 
     ``redis`` is a redis-py client to use as it is, instead of ``JWT_REVOKE_REDIS_URL``.
-    The verbs work on the current app and are described on :class:`Authority`.
+    The verbs work on the current app, and are described on ``Authority``.
     """
 
     def __init__(self, app: Flask | None = None, *, redis: Client | None = None) -> None:
@@ -74,6 +74,10 @@ class JWTRevoke:
 
     @property
     def authority(self) -> Authority:
+        """The current app's ``Authority``.
+
+        :raises RuntimeError: no app context, or the app was never registered.
+        """
         return authority()
 
     def issue(
@@ -85,7 +89,9 @@ class JWTRevoke:
         claims: Mapping[str, Any] | None = None,
         fresh: bool = True,
     ) -> TokenPair:
-        """Sign ``subject`` in; the session keeps what the request tells of the device."""
+        """Sign ``subject`` in: ``Authority.issue``. The session keeps what the request tells of the
+        device: its address, as far as ``SESSION_ADDRESS`` says, browser and system.
+        """
         return self.authority.issue(
             subject,
             device=device,
@@ -97,17 +103,21 @@ class JWTRevoke:
         )
 
     def rotate(self, token: str) -> TokenPair:
+        """Exchange a refresh token for a new pair: ``Authority.rotate``."""
         return self.authority.rotate(token)
 
     def record(self, token: Presented) -> None:
+        """Index a token that somebody else signed: ``Authority.record``."""
         self.authority.record(token)
 
     def check(self, token: str, *, type: TokenType = "access", fresh: bool = False) -> Claims:
+        """Judge a token that no request carries: ``Authority.check``."""
         return self.authority.check(token, type=type, fresh=fresh)
 
     def revoke(
         self, token: Presented, *, reason: str = "revoked", actor: str | None = None
     ) -> None:
+        """Refuse one token from now on: ``Authority.revoke``."""
         self.authority.revoke(token, reason=reason, actor=actor)
 
     def logout(
@@ -134,6 +144,7 @@ class JWTRevoke:
         reason: str = "logout",
         actor: str | None = None,
     ) -> bool:
+        """End one session; answers whether it was listed: ``Authority.logout_session``."""
         return self.authority.logout_session(subject, session_id, reason=reason, actor=actor)
 
     def end_listed(
@@ -144,6 +155,7 @@ class JWTRevoke:
         reason: str = "logout",
         actor: str | None = None,
     ) -> bool:
+        """End a session of this subject's list, and no other: ``Authority.end_listed``."""
         return self.authority.end_listed(subject, session_id, reason=reason, actor=actor)
 
     def logout_device(
@@ -154,6 +166,7 @@ class JWTRevoke:
         reason: str = "logout",
         actor: str | None = None,
     ) -> int:
+        """End the sessions of one device; answers how many: ``Authority.logout_device``."""
         return self.authority.logout_device(subject, device_id, reason=reason, actor=actor)
 
     def logout_others(
@@ -164,6 +177,7 @@ class JWTRevoke:
         reason: str = "logout_others",
         actor: str | None = None,
     ) -> int:
+        """End all sessions but ``keep``; answers how many: ``Authority.logout_others``."""
         return self.authority.logout_others(subject, keep=keep, reason=reason, actor=actor)
 
     @overload
@@ -189,7 +203,7 @@ class JWTRevoke:
         claims: Mapping[str, Any] | None = None,
         actor: str | None = None,
     ) -> int | TokenPair:
-        """See :meth:`Authority.logout_everywhere`. A kept session that is the current one
+        """See ``Authority.logout_everywhere``. A kept session that is the current one
         keeps its own claims where none are given.
         """
         if keep is None:
@@ -202,9 +216,11 @@ class JWTRevoke:
         )
 
     def block(self, subject: str, *, reason: str = "blocked", actor: str | None = None) -> None:
+        """Refuse each token and sign-in of a subject: ``Authority.block``."""
         self.authority.block(subject, reason=reason, actor=actor)
 
     def unblock(self, subject: str, *, actor: str | None = None) -> bool:
+        """Let a subject sign in again: ``Authority.unblock``."""
         return self.authority.unblock(subject, actor=actor)
 
     def sessions(self, subject: str) -> list[Session]:
@@ -219,6 +235,7 @@ class JWTRevoke:
         set_cookies(response, pair, self.authority)
 
     def clear_cookies(self, response: Response) -> None:
+        """Sign a browser out: the three cookies are deleted."""
         clear_cookies(response, self.authority.config)
 
     def csrf_token(self) -> str:

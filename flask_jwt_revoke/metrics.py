@@ -56,6 +56,7 @@ REVOCATIONS = Counter(
 REUSE_DETECTED = Counter(
     "jwt_revoke_reuse_detected", "Refresh tokens that were used a second time, as if stolen."
 )
+DATA_LOST = Counter("jwt_revoke_data_lost", "Losses of Redis's data, as each process noticed them.")
 
 #: Reasons that are labels; any other is ``other``, since an author may give as many as there are.
 REASONS = frozenset(
@@ -151,6 +152,10 @@ def _outage(_sender: object, event: Event) -> None:
     OUTAGES.labels(event.reason).inc()
 
 
+def _lost(_sender: object, event: Event) -> None:  # noqa: ARG001 - blinker names it
+    DATA_LOST.inc()
+
+
 _HEARD = (
     (signals.token_revoked, _revoked),
     (signals.logged_out, _revoked),
@@ -158,4 +163,5 @@ _HEARD = (
     (signals.subject_blocked, _revoked),
     (signals.reuse_detected, _reused),
     (signals.outage, _outage),
+    (signals.data_lost, _lost),
 )

@@ -36,7 +36,7 @@ class Session:
 
     ``device`` is a label, ``device_id`` a stable id that the client sent, ``agent`` browser
     and system in short. ``refresh`` is the jti that may be exchanged, ``previous`` the one
-    that it was exchanged for at ``rotated``, ``generation`` the number of exchanges, and
+    before it, which was exchanged at ``rotated``, ``generation`` the number of exchanges, and
     ``others`` the session's other tokens, jti to exp. ``current``: the request's own.
     ``is_broken``: its record could not be read, and nothing but its id is known.
     """
@@ -108,6 +108,9 @@ class Origin(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """What a signal carries. ``at`` is a Unix time in seconds.
+
+    ``reason`` is the word that the caller or the refusal gave, ``token_id`` a jti,
+    ``generation`` the number of exchanges so far, ``count`` that of tokens.
 
     ``actor`` is who did it, where the caller said so: an operator, an administrator.
     """

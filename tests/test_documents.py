@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import re
 import runpy
+import time
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import jwt
+
+from flask_jwt_revoke import Authority, RevokedToken
+
+from .conftest import SECRET
+from .servers import Server
 
 ROOT = Path(__file__).parents[1]
 
@@ -48,3 +58,42 @@ def test_the_app_of_the_page_of_endpoints_has_them_all(tmp_path: Path) -> None:
     assert len(described) == 10
     sent = {"data": {"token": "x"}, "auth": ("shop", "its+secret")}
     assert client.post("/oauth/revoke", **sent).status_code == 200
+
+
+class TestAChangeOfStrategy:
+    """As docs/strategies.md says what happens to the tokens that there are."""
+
+    def passes(self, authority: Authority, token: str) -> bool:
+        try:
+            authority.check(token)
+        except RevokedToken:
+            return False
+        return True
+
+    def test_nobody_notices(self, server: Server, make_authority: Callable[..., Authority]) -> None:
+        one, other = (
+            make_authority(server.url, strategy=name) for name in ("blacklist", "version")
+        )
+        for before, after in ((one, other), (other, one)):
+            live, dead, gone = (before.issue(name).access for name in ("alice", "alice", "bob"))
+            before.logout(dead)
+            before.logout_everywhere("bob")
+            assert self.passes(after, live)
+            assert not self.passes(after, dead)
+            assert not self.passes(after, gone)
+
+    def test_to_and_from_the_allowlist(
+        self, server: Server, make_authority: Callable[..., Authority]
+    ) -> None:
+        black, allow, version = (
+            make_authority(server.url, strategy=name)
+            for name in ("blacklist", "allowlist", "version")
+        )
+        assert self.passes(allow, black.issue("alice").access)
+        assert not self.passes(allow, version.issue("alice").access)
+        claims = {"sub": "bob", "jti": uuid.uuid4().hex, "exp": int(time.time()) + 60}
+        outside = jwt.encode(claims, SECRET)
+        allow.record(claims)
+        allow.logout_everywhere("bob")
+        assert not self.passes(allow, outside)
+        assert self.passes(black, outside)

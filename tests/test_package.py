@@ -1,9 +1,10 @@
-"""What is shipped: the wheel, in an empty environment."""
+"""What is shipped: the sources, and the wheel made of them in an empty environment."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -33,10 +34,27 @@ def run(*command: str | Path, cwd: Path) -> str:
     return done.stdout
 
 
+def sources() -> set[str]:
+    """What a packager needs: to build, to test, and to make the documentation."""
+    folders = ("benchmarks", "docs", "example_app", "flask_jwt_revoke", "tests")
+    kinds = {".py", ".typed", ".md", ".svg", ".css", ".js", ".html"}
+    found = [
+        path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in kinds
+    ]
+    top = [path for path in ROOT.iterdir() if path.suffix in {".md", ".toml", ".cfg", ".yml"}]
+    named = [ROOT / "LICENSE", ROOT / "Makefile"]
+    return {path.relative_to(ROOT).as_posix() for path in found + top + named}
+
+
 @pytest.mark.timeout(300)
 def test_the_wheel_installs_and_works_in_an_empty_environment(tmp_path: Path) -> None:
     # Without an environment of its own, which would take longer to make than all the rest.
     run(sys.executable, "-m", "build", "-n", "--outdir", tmp_path, ROOT, cwd=tmp_path)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as packed:
+        inside = {name.partition("/")[2] for name in packed.getnames()}
+    assert not sources() - inside
+    assert not [name for name in inside if "__pycache__" in name or name.endswith(".pyc")]
     (wheel,) = tmp_path.glob("*.whl")
     shipped = set(zipfile.ZipFile(wheel).namelist())
     for source in (ROOT / "flask_jwt_revoke").rglob("*.py"):

@@ -27,19 +27,31 @@ class Strategy(Protocol):
 
     has_index: bool
 
-    def on_issue(self, transaction: Transaction, tokens: Sequence[Claims]) -> None: ...
+    def on_issue(self, transaction: Transaction, tokens: Sequence[Claims]) -> None:
+        """Keep what a later check of these tokens needs."""
+        ...
 
     def question(self, keys: Keys, claims: Claims) -> tuple[Command, ...]:
         """What a check asks Redis beyond what all strategies share."""
         ...
 
-    def is_live(self, claims: Claims, answers: Sequence[Any]) -> bool: ...
+    def is_live(self, claims: Claims, answers: Sequence[Any]) -> bool:
+        """Judge by the answers to ``question``, in its order, as redis-py gives them."""
+        ...
 
-    def on_revoke(self, transaction: Transaction, claims: Claims, mark: str) -> None: ...
+    def on_revoke(self, transaction: Transaction, claims: Claims, mark: str) -> None:
+        """One token ends. ``mark`` is ``<reason>@<unix time>``, here and below."""
+        ...
 
-    def on_logout(self, transaction: Transaction, session: Session, mark: str) -> None: ...
+    def on_logout(self, transaction: Transaction, session: Session, mark: str) -> None:
+        """One session ends, with all its tokens."""
+        ...
 
-    def on_logout_everywhere(self, transaction: Transaction, tokens: Pairs, mark: str) -> None: ...
+    def on_logout_everywhere(self, transaction: Transaction, tokens: Pairs, mark: str) -> None:
+        """All ends; ``tokens`` are the jtis in the index, with their exps. The version is
+        raised in the same transaction.
+        """
+        ...
 
 
 def shared_question(keys: Keys, claims: Claims) -> Command:

@@ -46,7 +46,7 @@ def gunicorn(server: Server) -> Iterator[Asker]:
     with tempfile.TemporaryDirectory(prefix="fjr-") as name:
         folder = Path(name)
         (folder / "prometheus").mkdir()
-        block = PAGE.split("```python gunicorn.conf.py\n")[1].split("```")[0]
+        block = PAGE.split("in `gunicorn.conf.py`:\n\n```python\n")[1].split("```")[0]
         (folder / "gunicorn.conf.py").write_text(block)
         command = [
             sys.executable, "-m", "gunicorn", f"tests.metered.app:create_app({server.url!r})",

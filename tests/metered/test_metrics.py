@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,20 @@ def test_checks_by_verdict_and_source(make_authority: Make, server: Server) -> N
             authority.check(token, type="refresh")
     assert [one() for one in (live, unasked, revoked, malformed, seconds)] == [2, 1, 1, 1, 3]
     assert 0 < spent() < 3
+
+
+def test_lost_data(make_authority: Make, server: Server) -> None:
+    authority, losses = make_authority(server.url, metrics=True), Change("data_lost_total")
+    token = authority.issue("alice").access
+    with server.client() as client:
+        client.flushall()
+    until = time.monotonic() + 10
+    while not losses():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+        with suppress(TokenRefused):
+            authority.check(token)
+    assert losses() == 1
 
 
 def test_an_outage_and_the_breaker(make_authority: Make) -> None:
