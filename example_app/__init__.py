@@ -23,6 +23,8 @@ def create_app(settings: Mapping[str, Any] | None = None, *, folder: Path | None
     app.config.from_mapping(
         JWT_REVOKE_REDIS_URL=os.environ.get("JWT_REVOKE_REDIS_URL"),
         JWT_REVOKE_TOKEN_LOCATION=["headers", "cookies"],
+        # The page for operators draws from it.
+        JWT_REVOKE_AUDIT_LENGTH=10_000,
         LOGIN_LIMIT_PER_USER="20 per minute",
         LOGIN_LIMIT_PER_ADDRESS="60 per minute",
         MAX_CONTENT_LENGTH=16 * 1024,

@@ -21,7 +21,7 @@ from flask_jwt_revoke import ConfigurationError
 
 from . import create_app, instance
 from .embedded import CannotStart, valkey
-from .users import DEMO
+from .users import DEMO, ROLES
 
 HOST = "127.0.0.1"
 
@@ -43,6 +43,7 @@ The example app is on {url}, with {store}.
 Open it in two browsers, and sign one out from the other. Ctrl-C ends it.
 
 Demo users: {users}
+Operators, as {operators} is, look and act on {url}/operators
 
 Or call it: sign in, ask /me, log out everywhere (these can be pasted at once):
 
@@ -70,6 +71,7 @@ def banner(url: str, store: str) -> str:
         url=url,
         store=store,
         users=", ".join(f"{name} (password: {password})" for name, password in DEMO.items()),
+        operators=" and ".join(ROLES),
         sign_in=json.dumps({"username": name, "password": password}),
         extract=_EXTRACT,
     )

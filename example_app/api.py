@@ -22,7 +22,8 @@ def login() -> ResponseReturnValue:
     user = current_users().authenticated(asked.username, asked.password)
     if user is None:
         raise WrongPassword()
-    return revoke.issue(user, device=asked.device).to_dict()
+    claims = current_users().claims(user)
+    return revoke.issue(user, device=asked.device, claims=claims).to_dict()
 
 
 def asked_name() -> str:

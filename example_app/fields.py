@@ -20,10 +20,14 @@ _LONGEST = {
     "current_password": 1024,
     "new_password": 1024,
     "device": 128,
+    "subject": 256,
+    "reason": 64,
+    "token": 16 * 1024,
 }
 SHORTEST_PASSWORD = 8
 # Of a new account, in its canonical spelling: ASCII, so that no two names look the same.
 _NEW_NAME = re.compile(r"[a-z0-9._-]{2,32}")
+_REASON = re.compile(r"[\w.-]{1,64}", re.A)
 NAME_RULE = "2 to 32 letters a to z, digits, dots, hyphens or underscores"
 
 
@@ -38,6 +42,15 @@ class SignIn:
 class PasswordChange:
     current: str = field(repr=False)
     new: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Action:
+    """What an operator does to a subject; ``session`` is the chosen one's id."""
+
+    name: str
+    session: str
+    reason: str
 
 
 def json_object() -> Mapping[str, Any]:
@@ -70,6 +83,25 @@ def password_change(body: Mapping[str, Any]) -> PasswordChange:
     return PasswordChange(
         current=_required(body, "current_password"), new=_new_password(body, "new_password")
     )
+
+
+def subject(body: Mapping[str, Any]) -> str:
+    """As it is written: whose tokens they are need not be an account's canonical name."""
+    found = _required(body, "subject")
+    if len(found.encode()) > _LONGEST["subject"]:
+        raise InvalidField("subject", f"is longer than {_LONGEST['subject']} bytes")
+    return found
+
+
+def action(body: Mapping[str, str]) -> Action:
+    reason = _text(body, "reason") or ""
+    if not _REASON.fullmatch(reason):
+        raise InvalidField("reason", "must be 1 to 64 letters, digits or any of _ . -")
+    return Action(name=body.get("action", ""), session=body.get("session", ""), reason=reason)
+
+
+def token(body: Mapping[str, Any]) -> str:
+    return _required(body, "token").strip()
 
 
 def _new_password(body: Mapping[str, Any], name: str) -> str:

@@ -13,7 +13,11 @@ from typing import cast
 from flask import Flask, current_app
 from werkzeug.security import check_password_hash, generate_password_hash
 
-DEMO = {"alice": "wonderland", "bob": "can-we-fix-it"}
+DEMO = {"alice": "wonderland", "bob": "can-we-fix-it", "olga": "what-is-live"}
+
+ADMIN = "admin"
+#: Those of them that have one.
+ROLES = {"olga": ADMIN}
 
 _EXTENSION = "example_app.users"
 
@@ -27,19 +31,29 @@ class Users:
     def __init__(self, path: Path) -> None:
         self._path = path
         with self._opened() as database:
+            # Two processes may start at once.
+            database.execute("BEGIN IMMEDIATE")
             database.execute(
-                "CREATE TABLE IF NOT EXISTS user (name TEXT PRIMARY KEY, password_hash TEXT)"
+                "CREATE TABLE IF NOT EXISTS user"
+                " (name TEXT PRIMARY KEY, password_hash TEXT, role TEXT)"
             )
+            columns = [row[1] for row in database.execute("PRAGMA table_info(user)")]
+            if "role" not in columns:  # a database from before there were any
+                database.execute("ALTER TABLE user ADD COLUMN role TEXT")
 
     def seed(self, accounts: Mapping[str, str]) -> None:
-        """Add accounts, name to password, unless there are some already."""
+        """Add accounts, name to password, unless there are some already.
+
+        Where there are, but none has a role, those with a role are added all the same.
+        """
         with self._opened() as database:
-            if database.execute("SELECT 1 FROM user").fetchone() is None:
-                rows = [
-                    (canonical(name), generate_password_hash(password))
-                    for name, password in accounts.items()
-                ]
-                database.executemany("INSERT OR IGNORE INTO user VALUES (?, ?)", rows)
+            known = {role for (role,) in database.execute("SELECT DISTINCT role FROM user")}
+            rows = [
+                (canonical(name), generate_password_hash(password), ROLES.get(name))
+                for name, password in accounts.items()
+                if not known or (known == {None} and name in ROLES)
+            ]
+            database.executemany("INSERT OR IGNORE INTO user VALUES (?, ?, ?)", rows)
 
     def authenticated(self, name: str, password: str) -> str | None:
         """The canonical name of the account; None for a wrong name or password."""
@@ -56,7 +70,24 @@ class Users:
         """Answers whether the name was free."""
         row = (canonical(name), generate_password_hash(password))
         with self._opened() as database:
-            return database.execute("INSERT OR IGNORE INTO user VALUES (?, ?)", row).rowcount == 1
+            return (
+                database.execute("INSERT OR IGNORE INTO user VALUES (?, ?, NULL)", row).rowcount
+                == 1
+            )
+
+    def role(self, name: str) -> str | None:
+        with self._opened() as database:
+            row = database.execute("SELECT role FROM user WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def change_role(self, name: str, role: str | None) -> None:
+        with self._opened() as database:
+            database.execute("UPDATE user SET role = ? WHERE name = ?", (role, canonical(name)))
+
+    def claims(self, name: str) -> dict[str, str]:
+        """What a token says of the account."""
+        role = self.role(name)
+        return {"role": role} if role else {}
 
     def change_password(self, name: str, password: str) -> None:
         row = (generate_password_hash(password), canonical(name))

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from operator import itemgetter
+from itertools import islice
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from blinker import NamedSignal
@@ -151,6 +153,35 @@ def newest(store: Store, subject: str | None = None, since: float | None = None)
     streams = [_walk(store, key, since) for key in there]
     found = merge(*streams, key=itemgetter(0), reverse=True)
     return (one for _, one in found if subject is None or one.subject == subject)
+
+
+def glance(
+    store: Store,
+    subject: str | None = None,
+    since: float | None = None,
+    *,
+    most: int,
+    patience: float,
+) -> tuple[Entries, bool]:
+    """As ``newest``, but a look at ``most`` entries, and for ``patience`` seconds about.
+
+    The second answer is whether that was all. In a cluster, which has many streams, it may
+    otherwise be others than the newest.
+
+    :raises Outage: Redis could not be asked.
+    """
+    looked_at: Entries = []
+    is_whole = True
+    until = time.monotonic() + patience
+    for key in store.audit_keys(subject):
+        left = most - len(looked_at)
+        if left < 0 or time.monotonic() > until:
+            is_whole = False
+            break
+        looked_at += (one for _, one in islice(_walk(store, key, since), left + 1))
+    is_whole = is_whole and len(looked_at) <= most
+    found = [one for one in looked_at[:most] if subject is None or one.subject == subject]
+    return sorted(found, key=attrgetter("at"), reverse=True), is_whole
 
 
 def _there(store: Store, keys: list[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -55,7 +56,9 @@ class Kind:
 class Census:
     """``subjects`` are those with a live session or token; ``revoked`` counts entries by reason.
 
+    ``began`` counts live sessions by the minute (Unix time // 60) of their sign-in.
     ``checks_per_second`` is how often Redis was asked; None where the server does not tell.
+    ``is_whole``: everything was looked at. Else there is at least what was counted.
     """
 
     subjects: int = 0
@@ -64,7 +67,9 @@ class Census:
     blocked: int = 0
     revoked: Counter[str] = field(default_factory=Counter)
     kinds: dict[str, Kind] = field(default_factory=dict)
+    began: Counter[int] = field(default_factory=Counter)
     checks_per_second: float | None = None
+    is_whole: bool = True
 
 
 def everything(store: Store) -> Scan:
@@ -100,14 +105,28 @@ def listed_subjects(scan: Scan, keys: Keys, progress: Progress) -> Iterator[str]
         progress(batch.looked_at)
 
 
-def census(scan: Scan, keys: Keys, config: Config, now: float, progress: Progress) -> Census:
+def census(
+    scan: Scan,
+    keys: Keys,
+    config: Config,
+    now: float,
+    progress: Progress,
+    *,
+    patience: float = math.inf,
+) -> Census:
     """Count everything; ``now`` is a Unix time in seconds.
+
+    With ``patience`` (seconds) it counts what it finds in that time, and no checks.
 
     :raises Outage: Redis could not be asked.
     """
     count = _Count(keys, SessionRules(config), now)
-    started, before = time.monotonic(), scan.calls("mget")
+    started = time.monotonic()
+    before = scan.calls("mget") if patience == math.inf else None
     for batch in scan.batches():
+        if time.monotonic() - started > patience:
+            count.census.is_whole = False
+            break
         count.add(batch)
         progress(batch.looked_at)
     if before is not None:
@@ -154,6 +173,7 @@ class _Count:
             live = [one for one in found if not self.rules.is_over(one, self.now)]
             self.census.subjects += bool(live)
             self.census.sessions += len(live)
+            self.census.began.update(one.created // 60 for one in live)
             if self.rules.config.strategy == "version":
                 # It indexes no token of its own.
                 self.census.tokens += sum(self._live_tokens(one) for one in live)

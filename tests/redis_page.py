@@ -81,10 +81,10 @@ TO_SENTINEL = _user("sentinel")
 DATABASE, CLIENT_NAME = _rules("database"), _rules("client_name")
 IN_CLUSTER = _rules("cluster")
 REPLICAS = _rules("wait")
-#: The example app counts sign-ins in the same Redis.
-EXAMPLE = APP.named("example").allowed(*_rules("limiter"))
 #: Whoever runs ``flask jwt`` looks through all keys.
 TO_OPERATE = _rules("operator")
+#: The example app counts sign-ins in the same Redis, and has a page for operators.
+EXAMPLE = APP.named("example").allowed(*_rules("limiter"), *TO_OPERATE)
 OPERATOR = APP.named("operator").allowed(*TO_OPERATE)
 #: And sees the configuration, for ``flask jwt doctor``.
 TO_EXAMINE = _rules("doctor")

@@ -1,13 +1,16 @@
-"""The pages: sign in, register, one's devices, another password. They need no JavaScript."""
+"""The pages: sign in, register, one's devices, another password, and those for operators.
+
+They need no JavaScript.
+"""
 
 from __future__ import annotations
 
 from flask import Blueprint
 
-from . import context, devices, entrance, origin, password, refusals, words
+from . import context, devices, entrance, operators, origin, password, refusals, words
 
 blueprint = Blueprint("pages", __name__)
-for room in (entrance, devices, password, refusals, origin, words, context):
+for room in (entrance, devices, password, operators, refusals, origin, words, context):
     room.add_to(blueprint)
 
 #: The endpoints that take a password, and how each learns whose.

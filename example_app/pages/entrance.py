@@ -100,7 +100,7 @@ def asked_name() -> str:
 
 def _let_in(user: str) -> Response:
     known_as = browser.device_id()
-    pair = revoke.issue(user, device_id=known_as)
+    pair = revoke.issue(user, device_id=known_as, claims=current_users().claims(user))
     _end_session_before()
     response = go_to(destination(request.form.get("next")))
     revoke.set_cookies(response, pair)

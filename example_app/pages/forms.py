@@ -14,6 +14,9 @@ _NAMES = {
     "password": "The password",
     "current_password": "The current password",
     "new_password": "The new password",
+    "subject": "The subject",
+    "reason": "The reason",
+    "token": "The token",
 }
 
 
@@ -25,5 +28,10 @@ def shown_again(
     if isinstance(refused, WrongPassword):
         page = render_template(template, error=refused.description)
         return page, 401, {"WWW-Authenticate": "Bearer"}
+    return render_template(template, **sentence(refused)), 400
+
+
+def sentence(refused: InvalidField) -> dict[str, str]:
+    """For a template: which field, and what is wrong with it."""
     problem = f"{_NAMES.get(refused.field, refused.field)} {refused.problem}."
-    return render_template(template, wrong=refused.field, error=problem), 400
+    return {"wrong": refused.field, "error": problem}

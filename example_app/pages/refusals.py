@@ -9,6 +9,7 @@ from flask_jwt_revoke import (
     ExpiredToken,
     JWTRevokeError,
     MissingToken,
+    NotFresh,
     Outage,
     ReusedToken,
     RevokedToken,
@@ -54,15 +55,21 @@ def answer(error: JWTRevokeError) -> ResponseReturnValue:
 
 
 def _renew() -> Response:
-    url = url_for("pages.renew", next=request.path)
+    url = url_for("pages.renew", next=_here())
     return send_to(url) if request.method == "POST" else go_to(url)
 
 
 def _sign_in(reason: str | None) -> Response:
     if reason:
         flash(reason)
-    here = destination(request.args.get("next") or request.path)
+    here = destination(request.args.get("next") or _here())
     return signed_out(back_to=None if here == DEVICES else here)
+
+
+def _here() -> str:
+    """With its query, where that is a part of a page's address."""
+    whole = f"{request.path}?{request.query_string.decode(errors='replace')}"
+    return whole if destination(whole) == whole else request.path
 
 
 def _reason(error: TokenRefused) -> str | None:
@@ -76,4 +83,6 @@ def _reason(error: TokenRefused) -> str | None:
             return _REUSED
         case ExpiredToken():
             return "You were away for long. Sign in again to go on."
+        case NotFresh():
+            return "This takes a sign-in of just now, so nothing was changed. Sign in again."
     return "Sign in again to go on."

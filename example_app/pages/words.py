@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 
 from flask import Blueprint
 
 from ..api import revoke
 
+_MARK = re.compile(r"([\w.-]+)@(\d{1,11})", re.A)
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
@@ -17,6 +19,9 @@ def add_to(blueprint: Blueprint) -> None:
     blueprint.add_app_template_filter(ago)
     blueprint.add_app_template_filter(day)
     blueprint.add_app_template_filter(iso)
+    blueprint.add_app_template_filter(clock)
+    blueprint.add_app_template_filter(visible)
+    blueprint.add_app_template_filter(mark)
     blueprint.add_app_template_test(is_handheld, "handheld")
 
 
@@ -44,6 +49,23 @@ def day(then: float) -> str:
 
 def iso(then: float) -> str:
     return _utc(then).isoformat()
+
+
+def clock(then: float) -> str:
+    return f"{_utc(then):%H:%M}"
+
+
+def visible(value: object) -> str:
+    """Text from outside, with each character that does not print as an escape."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in str(value)
+    )
+
+
+def mark(value: str) -> str:
+    """``logout, 3 minutes ago`` of ``logout@1795240800``, as it stands in Redis."""
+    found = _MARK.fullmatch(value)
+    return f"{found[1]}, {ago(int(found[2]))}" if found else visible(value)
 
 
 def is_handheld(agent: str | None) -> bool:

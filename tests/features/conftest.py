@@ -1,21 +1,28 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
 from werkzeug.security import generate_password_hash
+from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from example_app import create_app, users
 
 from ..redis_page import EXAMPLE
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
 MakeApp = Callable[..., Flask]
+Visit = Callable[..., "Page"]
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +55,48 @@ def example(folder: Path) -> Iterator[MakeApp]:
     yield make
     for app in made:
         app.extensions["jwt_revoke"].close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    # No wider: Playwright's event loop would be in the way of other modules' tests.
+    from .chromium import chromium
+
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def site(app: Flask) -> Iterator[str]:
+    """The URL at which the app is served."""
+    served = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=served.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{served.port}"
+    served.shutdown()
+    thread.join()
+    served.server_close()
+
+
+@pytest.fixture
+def visit(browser: Browser, site: str) -> Iterator[Visit]:
+    """Open a page on a device of its own."""
+    opened: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def open_(path: str = "/", **device: Any) -> Page:
+        context = browser.new_context(base_url=site, **device)
+        context.set_default_timeout(10_000)
+        opened.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: complaints.append(said.text))
+        page.goto(path)
+        return page
+
+    yield open_
+    for context in opened:
+        context.close()
+    assert not [said for said in complaints if "Content Security Policy" in said]
 
 
 def after_the_pause(ask: Callable[[], TestResponse]) -> TestResponse:

@@ -6,22 +6,17 @@ Each test leaves pictures in screenshots/ for a person to look at.
 from __future__ import annotations
 
 import re
-import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, expect
-from werkzeug.serving import make_server
+from playwright.sync_api import Page, expect
 
 from example_app.users import DEMO
 
 from ..servers import Server
-from .chromium import chromium
-from .conftest import MakeApp
+from .conftest import MakeApp, Visit
 
 PICTURES = Path(__file__).parents[2] / "screenshots"
 LAPTOP = {
@@ -42,52 +37,10 @@ PHONE = {
 WRONG = "The user name or the password is wrong."
 SIGNED_OUT = "You have been signed out"
 
-Visit = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    # No wider: Playwright's event loop would be in the way of other modules' tests.
-    with chromium() as found:
-        yield found
-
 
 @pytest.fixture
 def app(example: MakeApp, server: Server, own_folder: Path) -> Flask:
     return example(server.url, own_folder)
-
-
-@pytest.fixture
-def site(app: Flask) -> Iterator[str]:
-    """The URL at which the app is served."""
-    served = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=served.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{served.port}"
-    served.shutdown()
-    thread.join()
-    served.server_close()
-
-
-@pytest.fixture
-def visit(browser: Browser, site: str) -> Iterator[Visit]:
-    """Open a page on a device of its own."""
-    opened: list[BrowserContext] = []
-    complaints: list[str] = []
-
-    def open_(path: str = "/", **device: Any) -> Page:
-        context = browser.new_context(base_url=site, **device)
-        context.set_default_timeout(10_000)
-        opened.append(context)
-        page = context.new_page()
-        page.on("console", lambda said: complaints.append(said.text))
-        page.goto(path)
-        return page
-
-    yield open_
-    for context in opened:
-        context.close()
-    assert not [said for said in complaints if "Content Security Policy" in said]
 
 
 def sign_in(page: Page, name: str = "alice", password: str = DEMO["alice"]) -> None:
@@ -301,10 +254,14 @@ def usable(page: Page, name: str) -> None:
         expect(page.get_by_role(landmark)).to_have_count(1)
     wide, shown = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert wide <= shown == 320
-    low = {text: ratio for text, ratio in page.evaluate(CONTRASTS) if ratio < 4.5}
-    assert not low, low
+    readable(page)
     for button in page.get_by_role("button").all():
         assert button.bounding_box()["height"] >= 44, button.inner_text()
     for field in page.locator("input:visible").all():
         assert field.evaluate("one => one.labels.length") == 1
         assert field.get_attribute("autocomplete")
+
+
+def readable(page: Page) -> None:
+    low = {text: ratio for text, ratio in page.evaluate(CONTRASTS) if ratio < 4.5}
+    assert not low, low
