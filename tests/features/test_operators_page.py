@@ -453,7 +453,7 @@ class TestAnOldSignIn:
 class TestTheDoctor:
     def test_the_report(self, olga: FlaskClient) -> None:
         page = text(olga.get("/operators/doctor"))
-        for line in ("OK eviction", "OK write", "OK canary", "UNKNOWN fsync", "OK acl "):
+        for line in ("OK eviction", "OK write", "OK canary", "UNKNOWN feed_buffer", "OK acl "):
             assert line in page
         assert re.search(r"\d+ FAIL, \d+ WARN, \d+ UNKNOWN, \d+ OK", page)
         assert "Not looked at here, since it takes all keys: shared_database, prefix." in page
