@@ -152,7 +152,13 @@ def _cluster(url: str, options: dict[str, Any]) -> Client:
     nodes = [ClusterNode(host, port) for host, port in addresses(url)]
     # One MOVED is enough to learn the slots anew: the write that met it is sent again once.
     return redis.RedisCluster(
-        startup_nodes=nodes, retry=no_retry(), reinitialize_steps=1, **options, **_options(url)
+        startup_nodes=nodes,
+        retry=no_retry(),
+        reinitialize_steps=1,
+        # Slots that nobody serves are an outage of their subjects, not of all.
+        require_full_coverage=False,
+        **options,
+        **_options(url),
     )
 
 

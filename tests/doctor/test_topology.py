@@ -118,6 +118,20 @@ def test_slots_that_nobody_serves(cluster: Cluster, make_authority: Make) -> Non
     assert (retries.status, "10 times" in retries.found) == ("WARN", True)
 
 
+def test_promise_9_a_slot_that_nobody_serves_is_an_outage_of_its_own(
+    cluster: Cluster, make_authority: Make
+) -> None:
+    first, second, _ = cluster.servers
+    url = f"redis+cluster://127.0.0.1:{second.port}"
+    with first.client() as client:
+        owner = client.execute_command("CLUSTER", "MYID")
+    with second.client() as client:
+        client.execute_command("CLUSTER", "DELSLOTS", 7)
+        found = [make_authority(url, timeout=5).is_blocked(f"user{number}") for number in range(9)]
+        client.execute_command("CLUSTER", "SETSLOT", 7, "NODE", owner)
+    assert not any(found)
+
+
 def test_one_sentinel_is_too_few(make_authority: Make) -> None:
     binary = BINARIES["redis"]
     with (
