@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from celery.contrib.testing.worker import start_worker
+from celery.signals import setup_logging
 from flask import Flask
 
 from flask_jwt_revoke import current_token
@@ -15,6 +16,18 @@ from flask_jwt_revoke.testing import assert_live, assert_revoked, client_of
 from ..conftest import SECRET
 from ..servers import Server
 from .conftest import snippet
+
+
+@pytest.fixture
+def _own_logging() -> Iterator[None]:
+    """The worker would take the handlers and the level of the whole process."""
+
+    def kept(**_: object) -> None:
+        """With a receiver, Celery leaves logging alone."""
+
+    setup_logging.connect(kept)
+    yield
+    setup_logging.disconnect(kept)
 
 
 @pytest.fixture
@@ -37,6 +50,7 @@ def tasks(server: Server) -> Iterator[dict[str, Any]]:
     names["door"].close()
 
 
+@pytest.mark.usefixtures("_own_logging")
 def test_a_task_ends_what_the_app_began(
     tasks: dict[str, Any], server: Server, make_app: Callable[..., Flask]
 ) -> None:

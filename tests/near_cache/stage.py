@@ -21,7 +21,7 @@ from .population import Population
 from .workers import KINDS, Asker, Workers
 
 DURABLE = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
-BATCH = 60
+BATCH = 150
 #: Requests of one token each, after each batch.
 PATHS = ("/near", "/near", "/strict")
 #: As many checkers of each kind as it has threads, so that requests of a process overlap.
