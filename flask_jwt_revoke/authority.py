@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     # What an operator asks for is imported when it is asked for, as is what knows outside
     # issuers: no app waits for it to start.
     from .explanation import Explanation
-    from .tokens.outside import KnownOutside, TokensOfMany
+    from .tokens.outside import TokensOfMany
     from .upkeep import Findings
 
 log = logging.getLogger("flask_jwt_revoke")
@@ -260,8 +260,9 @@ class Authority:
             raise
         return claims
 
-    def check_verified(self, claims: Claims) -> None:
-        """Judge a token whose signature and dates the caller has verified, as ``check`` does.
+    def check_verified(self, claims: Claims) -> Claims:
+        """Judge a token whose signature and dates the caller has verified, as ``check`` does,
+        and answer it.
 
         :raises RevokedToken: it is not live.
         :raises Outage: Redis could not be asked, and ``ON_OUTAGE`` is deny.
@@ -270,12 +271,13 @@ class Authority:
         known = self._known(claims)
         verdict = known.verdict
         if claims.type not in self.config.checked_types or (verdict and verdict.holds()):
-            return
+            return claims
         try:
             self._check_live(known, claims, now, None)
         except TokenRefused as refused:
             self._refused(refused, now)
             raise
+        return claims
 
     def verify_other(
         self, token: str, *, types: Collection[str], audience: Collection[str] | None = None
@@ -614,7 +616,7 @@ class Authority:
         question = inquiry.question
         if claims.session_id is not None and self._last_seen.is_due(claims.session_id, now):
             question = question.also(self._touch(claims.subject, claims.session_id, now))
-        if claims.issuer is not None and cast("KnownOutside", known).is_index_due(now):
+        if claims.issuer is not None and known.is_index_due(now):
             return self._judged_and_indexed(inquiry, question, claims, now)
         return inquiry.verdict(self.store.read(question))
 

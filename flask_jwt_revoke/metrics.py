@@ -62,7 +62,8 @@ DATA_LOST = Counter("jwt_revoke_data_lost", "Losses of Redis's data, as each pro
 REASONS = frozenset(
     (
         "revoked", "logout", "logout_others", "logout_everywhere", "displaced", "expired",
-        "reused", "repaired", "blocked", "operator", "password_changed",
+        "reused", "repaired", "blocked", "operator", "password_changed", "backchannel_logout",
+        "session_revoked",
     )
 )  # fmt: skip
 
@@ -101,6 +102,7 @@ def measure(door: Any, near: Any, sender: object) -> None:
     """
     answer = _Answer()
     door.check = _timed(door.check, door.config.checked_types, answer)
+    door.check_verified = _timed_verified(door.check_verified, door.config.checked_types, answer)
     if near is not None:
         begin = near.begin
         near.begin = lambda subject: _Watched(begin(subject), answer)
@@ -114,7 +116,7 @@ def _timed(check: Check, looked_up: tuple[str, ...], answer: _Answer) -> Check:
     seconds = {source: CHECK_SECONDS.labels(source) for source in live}
 
     @wraps(check)
-    def timed(token: str, *, type: TokenType = "access", **options: Any) -> Claims:
+    def timed(token: Any, *, type: TokenType = "access", **options: Any) -> Claims:
         answer.forget()
         began = perf_counter()
         try:
@@ -137,6 +139,11 @@ def _timed(check: Check, looked_up: tuple[str, ...], answer: _Answer) -> Check:
         return claims
 
     return timed
+
+
+def _timed_verified(check: Check, looked_up: tuple[str, ...], answer: _Answer) -> Check:
+    timed = _timed(lambda claims, **_: check(claims), looked_up, answer)
+    return wraps(check)(lambda claims: timed(claims, type=claims.type))
 
 
 def _revoked(_sender: object, event: Event) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
 from .config import Config
-from .store import Announcement, Reply, Store, Transaction, heard
+from .store import Announcement, Reply, Store, Transaction, heard, mark
 
 _END, _BLOCK = ("", "end"), ("", "block")
 
@@ -21,7 +22,7 @@ class Remembered:
     MOST = 4096
 
     def __init__(self, config: Config, is_sealed: Callable[[str, str], bool]) -> None:
-        self._leeway = config.leeway
+        self._config = config
         self._is_sealed = is_sealed
         self._known: dict[tuple[str, str, str], Announcement] = {}
 
@@ -41,7 +42,9 @@ class Remembered:
         by_subject: dict[str, list[tuple[str, str, Announcement]]] = {}
         for (subject, id, kind), one in lasting.items():
             by_subject.setdefault(subject, []).append((id, kind, one))
-        store.restore(now, {name: partial(_restore, ends=all) for name, all in by_subject.items()})
+        store.restore(
+            now, {name: partial(self._restore, ends=all) for name, all in by_subject.items()}
+        )
         return len(lasting)
 
     def _keep(self, name: tuple[str, str, str], found: Announcement) -> None:
@@ -59,8 +62,25 @@ class Remembered:
         return {
             name: one
             for name, one in self._known.copy().items()
-            if one.until is None or one.until + self._leeway > now
+            if one.until is None or one.until + self._config.leeway > now
         }
+
+    def _restore(
+        self, transaction: Transaction, ends: list[tuple[str, str, Announcement]]
+    ) -> list[Reply]:
+        issuer = self._config.issuer_of(transaction.subject)
+        replies = []
+        for id, kind, one in ends:
+            if kind == "block":
+                replies.append(transaction.restore_block(one.mark))
+            elif kind == "end" and issuer is not None:
+                because = mark(one.reason, one.at + math.ceil(self._config.leeway))
+                replies.append(transaction.restore_not_before(because, one.until or 0))
+            elif kind == "end":
+                transaction.restore_end(one.until or 0)
+            elif (reply := transaction.restore(id, one.mark, one.until or 0)) is not None:
+                replies.append(reply)
+        return replies
 
 
 def _kind(found: Announcement) -> tuple[str, str]:
@@ -70,15 +90,3 @@ def _kind(found: Announcement) -> tuple[str, str]:
 def _rank(found: Announcement) -> int:
     """Of two words on the same, the one that counts: the longer one, the later one on a block."""
     return found.until or found.at
-
-
-def _restore(transaction: Transaction, ends: list[tuple[str, str, Announcement]]) -> list[Reply]:
-    replies = []
-    for id, kind, one in ends:
-        if kind == "block":
-            replies.append(transaction.restore_block(one.mark))
-        elif kind == "end":
-            transaction.restore_end(one.until or 0)
-        elif (reply := transaction.restore(id, one.mark, one.until or 0)) is not None:
-            replies.append(reply)
-    return replies

@@ -10,6 +10,9 @@ from typing import Any
 
 from .models import Claims
 
+#: Seconds until a process looks again whether a live token is indexed.
+LOOK_AGAIN = 60
+
 
 class Known:
     """One verified token; it may be used from ``opens`` until ``closes`` (Unix times).
@@ -17,15 +20,23 @@ class Known:
     ``inquiry`` and ``verdict`` belong to the rooms that ask and answer.
     """
 
-    __slots__ = ("_claims", "_is_shared", "closes", "inquiry", "opens", "verdict")
+    __slots__ = ("_claims", "_index_at", "_is_shared", "closes", "inquiry", "opens", "verdict")
 
     def __init__(self, claims: Claims, leeway: float) -> None:
         self._claims = claims
+        self._index_at = float("-inf")
         self._is_shared = not any(isinstance(one, dict | list) for one in claims.claims.values())
         self.opens: float = claims.claims.get("nbf", 0) - leeway
         self.closes = claims.expires_at + leeway
         self.inquiry: Any = None
         self.verdict: Any = None
+
+    def is_index_due(self, now: float) -> bool:
+        """Whether to look again if the index has it; ``now`` is a Unix time in seconds."""
+        if now < self._index_at:
+            return False
+        self._index_at = now + LOOK_AGAIN
+        return True
 
     def claims(self) -> Claims:
         """What a view changes inside a claim, the next request does not see."""

@@ -46,12 +46,13 @@ class Client(FlaskClient):
             self.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {pair.access}"
             return
         csrf = door.tokens.derived("csrf", pair.session_id)
+        host = (self.application.config["SERVER_NAME"] or "localhost").partition(":")[0]
         for name, value, path in (
             (config.access_cookie, pair.access, config.cookie_path),
             (config.refresh_cookie, pair.refresh, config.refresh_cookie_path),
             (config.csrf_cookie, csrf, config.cookie_path),
         ):
-            self.set_cookie(name, value, path=path, domain=config.cookie_domain or "localhost")
+            self.set_cookie(name, value, path=path, domain=config.cookie_domain or host)
         self.environ_base["HTTP_" + config.csrf_header.upper().replace("-", "_")] = csrf
 
 

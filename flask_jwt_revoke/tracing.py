@@ -19,7 +19,7 @@ except ImportError:
     ) from None
 
 #: Verbs whose first argument is a token, and those where it is a subject.
-OF_TOKENS = ("check", "record", "rotate", "revoke", "logout")
+OF_TOKENS = ("check", "check_verified", "record", "rotate", "revoke", "logout")
 OF_SUBJECTS = (
     "issue", "logout_session", "end_listed", "logout_device", "logout_others",
     "logout_everywhere", "block", "unblock", "purge", "repair",

@@ -122,6 +122,12 @@ def test_a_client_has_cookies_and_sends_the_csrf_value_where_there_are_no_header
     assert_revoked(alice.pair.access, app)
 
 
+def test_a_client_has_cookies_where_the_app_has_a_name(make_app: MakeApp) -> None:
+    app = make_app(token_location=["cookies"])
+    app.config["SERVER_NAME"] = "shop.example:8000"
+    assert client_of(with_views(app)).as_user("alice").post("/me").json == {"user": "alice"}
+
+
 def test_an_apps_own_client_class_is_kept(app: Flask) -> None:
     class Own(FlaskClient):
         def me(self) -> Response:

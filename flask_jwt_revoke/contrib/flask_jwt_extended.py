@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 from flask import Flask, Response, g, has_request_context, jsonify, request
@@ -30,7 +31,7 @@ from ..errors import (
 )
 from ..extension import JWTRevoke
 from ..models import Claims
-from ..request import EXTENSION, authority, current_claims, present
+from ..request import EXTENSION, authority, current_claims, origin, present
 from ..responses import error_response
 from ..store import Client
 from ..tokens import new_id
@@ -87,7 +88,12 @@ class RevocableTokens(JWTRevoke):
         if app.extensions[MANAGER] is not self._manager:
             raise RuntimeError("This app has another JWTManager than the one made revocable.")
         client = redis if redis is not None else self._redis
-        app.extensions[EXTENSION] = Authority(_config(app), redis=client, sender=app)
+        config = _config(app)
+        door = app.extensions[EXTENSION] = Authority(
+            config, redis=client, sender=app, origin=partial(origin, config.session_address)
+        )
+        with app.app_context():
+            door.tokens.named = partial(_named, theirs.identity_claim_key)
         if JWTRevokeError not in app.error_handler_spec[None][None]:
             app.register_error_handler(JWTRevokeError, _answer)
 
@@ -215,14 +221,18 @@ def _verified(token: Presented) -> Claims:
 
 def _claims(payload: Mapping[str, Any]) -> Claims:
     """:raises TokenRefused: a claim is missing or of the wrong kind."""
-    identity = payload.get(theirs.identity_claim_key)
-    try:
-        named = payload if identity is None else {**payload, "sub": _subject(identity)}
-    except TypeError as error:
-        raise MalformedToken() from error
-    claims = authority().tokens.claims_of(named)
+    claims = authority().tokens.claims_of(_named(theirs.identity_claim_key, payload))
     # One that was signed before its session had a name is the first of a session.
     return claims if claims.session_id else replace(claims, session_id=claims.id)
+
+
+def _named(identity_claim: str, payload: Any) -> Any:
+    """A payload with the identity as its subject."""
+    identity = payload.get(identity_claim) if isinstance(payload, Mapping) else None
+    try:
+        return payload if identity is None else {**payload, "sub": _subject(identity)}
+    except TypeError as error:
+        raise MalformedToken() from error
 
 
 def _subject(identity: Any) -> str:

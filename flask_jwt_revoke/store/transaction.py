@@ -257,6 +257,11 @@ class Transaction:
         self.pipe.setrange(key, 0, versions.RAISED)
         self.pipe.pexpire(key, ttl, gt=True)
 
+    def restore_not_before(self, mark: str, until: float) -> Reply:
+        """As ``not_before``; answers whether there was none."""
+        self.pipe.set(self.keys.not_before(self.subject), mark, px=self._ttl(until), nx=True)
+        return self._reply()
+
     def announce_restored(self) -> None:
         self._publish(self._announcer.short(self.subject, mark("restored", self.now)))
 

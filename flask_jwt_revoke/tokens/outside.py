@@ -19,27 +19,16 @@ from .keysets import Key, key_set
 from .signatures import header_of, payload_of
 from .signing import Tokens
 
-#: Seconds until a process looks again whether a live token is indexed.
-LOOK_AGAIN = 60
-
 
 class KnownOutside(Known):
     """A verified token of an issuer."""
 
-    __slots__ = ("_index_at", "_issuer", "_key")
+    __slots__ = ("_issuer", "_key")
 
     def __init__(self, claims: Claims, leeway: float, issuer: OutsideIssuer, key: Key) -> None:
         super().__init__(claims, leeway)
         self.opens = max(self.opens, issuer.earliest(claims) - leeway)
-        self._index_at = float("-inf")
         self._issuer, self._key = issuer, key
-
-    def is_index_due(self, now: float) -> bool:
-        """Whether to look again if the index has it; ``now`` is a Unix time in seconds."""
-        if now < self._index_at:
-            return False
-        self._index_at = now + LOOK_AGAIN
-        return True
 
     def is_vouched_for(self) -> bool:
         """Whether the issuer still has the key.
@@ -161,7 +150,11 @@ class TokensOfMany(Tokens):
 
         :raises TokenRefused: the subclass says why.
         :raises IssuerOutage: the issuer's keys cannot be fetched.
+        :raises TypeError: one string instead of a collection of them.
         """
+        if isinstance(types, str) or isinstance(audience, str):
+            # A part of it would be taken for one of them.
+            raise TypeError("types and audience take a tuple or another collection of strings")
         if not isinstance(token, str) or len(token) > MAX_TOKEN:
             raise MalformedToken()
         issuer = self._issuer_named_in(token)

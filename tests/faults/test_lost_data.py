@@ -429,6 +429,23 @@ class TestWriteBack:
         # Dora's blockade is remembered as lifted, and is not written.
         assert {event.count for sender, event in lost if sender is not other} == {4}
 
+    def test_a_not_before_is_written_back(self, make_near: Make, own: Server) -> None:
+        idp, now = "https://id.example/", int(time.time())
+        issuer = {"keys": {"": SECRET}, "algorithms": ["HS256"], "audience": "shop"}
+        authority = make_near(own.url, issuers={idp: issuer}, leeway=0.5)
+        claims = outside(iss=idp, aud="shop", iat=now - 5)
+        authority.logout_everywhere(f"{idp}#alice")
+        until(lambda: remembered(authority)._known)
+        key = authority.keys.not_before(f"{idp}#alice")
+        with own.client() as client:
+            before, ttl = client.get(key), client.pttl(key)
+            client.flushall()
+            remembered(authority).write_back(authority.store, time.time())
+            assert int(client.get(key).split(b"@")[1]) >= int(before.split(b"@")[1])
+            assert ttl - 5000 < client.pttl(key) <= ttl + 1000
+            assert not client.exists(authority.keys.version(f"{idp}#alice"))
+        assert not is_live(authority, jwt.encode(claims, SECRET))
+
     def test_whoever_has_cached_a_verdict_since_hears_of_it(
         self, make_near: Make, own: Server
     ) -> None:

@@ -413,6 +413,14 @@ def test_another_kind_of_jwt_is_verified(door: Authority, provider: Provider) ->
     assert door.verify_other(provider.sign(header={"typ": None}), types=("",))
 
 
+@pytest.mark.parametrize("given", [{"types": "logout+jwt"}, {"types": ("jwt",), "audience": "web"}])
+def test_a_part_of_a_word_is_none_of_the_words(
+    door: Authority, provider: Provider, given: dict[str, Any]
+) -> None:
+    with pytest.raises(TypeError, match="collection of strings"):
+        door.verify_other(provider.sign(aud="w"), **given)
+
+
 def test_another_kind_of_jwt_is_refused(door: Authority, provider: Provider) -> None:
     good = provider.sign(header={"typ": "logout+jwt"})
     kinds = ("logout+jwt",)
