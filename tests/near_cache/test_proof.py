@@ -13,7 +13,7 @@ from .faults import FAULTS
 from .judge import Row, table, total
 from .stage import Plan, Stage, staged
 
-CHECKS = 100_000
+CHECKS = 40_000
 STALENESS = 0.3
 
 #: After these no listener's connection is the one that it was.
