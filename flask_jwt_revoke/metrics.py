@@ -7,14 +7,14 @@ nobody whether there are any.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from time import perf_counter
 from typing import Any
 
 from . import signals
-from .errors import ConfigurationError, Outage, TokenRefused
-from .models import Claims, Event, TokenType
+from .errors import ConfigurationError, IssuerOutage, Outage, TokenRefused
+from .models import Claims, Event
 
 try:
     from prometheus_client import Counter, Gauge, Histogram
@@ -67,7 +67,7 @@ REASONS = frozenset(
     )
 )  # fmt: skip
 
-Check = Callable[..., Claims]
+Check = Callable[..., Any]
 
 
 class _Answer(threading.local):
@@ -101,8 +101,9 @@ def measure(door: Any, near: Any, sender: object) -> None:
     ``near`` is its near cache or None, ``sender`` what its signals are sent by.
     """
     answer = _Answer()
-    door.check = _timed(door.check, door.config.checked_types, answer)
-    door.check_verified = _timed_verified(door.check_verified, door.config.checked_types, answer)
+    looked_up = door.config.checked_types
+    door.check = _timed(door.check, _asked_type, looked_up, answer)
+    door.check_verified = _timed(door.check_verified, _type_of_claims, looked_up, answer)
     if near is not None:
         begin = near.begin
         near.begin = lambda subject: _Watched(begin(subject), answer)
@@ -111,39 +112,50 @@ def measure(door: Any, near: Any, sender: object) -> None:
         signal.connect(heard, sender=sender)
 
 
-def _timed(check: Check, looked_up: tuple[str, ...], answer: _Answer) -> Check:
+def _asked_type(_token: str, options: Mapping[str, Any]) -> str:
+    return str(options.get("type", "access"))
+
+
+def _type_of_claims(claims: Claims, _options: Mapping[str, Any]) -> str:
+    return claims.type
+
+
+def _timed(
+    check: Check,
+    type_of: Callable[[Any, Mapping[str, Any]], str],
+    looked_up: tuple[str, ...],
+    answer: _Answer,
+) -> Check:
     live = {source: CHECKS.labels("live", source) for source in ("near", "strict", "none")}
     seconds = {source: CHECK_SECONDS.labels(source) for source in live}
 
     @wraps(check)
-    def timed(token: Any, *, type: TokenType = "access", **options: Any) -> Claims:
+    def timed(presented: Any, **options: Any) -> Any:
         answer.forget()
         began = perf_counter()
         try:
-            claims = check(token, type=type, **options)
+            answered = check(presented, **options)
         except TokenRefused as refused:
             source = "strict" if refused.reason == "revoked" else "none"
             CHECKS.labels(refused.reason, source).inc()
             seconds[source].observe(perf_counter() - began)
             raise
-        except Outage:
-            CHECKS.labels("outage", "strict").inc()
-            seconds["strict"].observe(perf_counter() - began)
+        except Outage as outage:
+            # Redis is asked about a token once its issuer's key has verified it.
+            source = "none" if isinstance(outage, IssuerOutage) else "strict"
+            CHECKS.labels("outage", source).inc()
+            seconds[source].observe(perf_counter() - began)
             raise
         took, age = perf_counter() - began, answer.age
-        source = "near" if age is not None else "strict" if type in looked_up else "none"
+        is_asked = type_of(presented, options) in looked_up
+        source = "near" if age is not None else "strict" if is_asked else "none"
         live[source].inc()
         seconds[source].observe(took)
         if age is not None:
             LEASE_AGE.observe(age)
-        return claims
+        return answered
 
     return timed
-
-
-def _timed_verified(check: Check, looked_up: tuple[str, ...], answer: _Answer) -> Check:
-    timed = _timed(lambda claims, **_: check(claims), looked_up, answer)
-    return wraps(check)(lambda claims: timed(claims, type=claims.type))
 
 
 def _revoked(_sender: object, event: Event) -> None:

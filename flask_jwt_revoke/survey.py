@@ -191,12 +191,13 @@ class _Count:
 
 
 def _by_kind(batch: Batch, keys: Keys) -> dict[str, list[tuple[str, str]]]:
-    """Subject and key, by the kind of the key."""
+    """Subject and key, by the kind of the key; those of no subject have an empty one."""
     found: dict[str, list[tuple[str, str]]] = {}
     for key in batch.keys:
         parts = keys.parts(key)
-        if parts is not None:
-            found.setdefault(parts[1], []).append((parts[0], key))
+        subject, kind = parts[:2] if parts else ("", keys.other(key))
+        if kind is not None:
+            found.setdefault(kind, []).append((subject, key))
     return found
 
 

@@ -19,11 +19,13 @@ except ImportError:
     ) from None
 
 #: Verbs whose first argument is a token, and those where it is a subject.
-OF_TOKENS = ("check", "check_verified", "record", "rotate", "revoke", "logout")
+OF_TOKENS = ("check", "record", "rotate", "revoke", "logout")
 OF_SUBJECTS = (
     "issue", "logout_session", "end_listed", "logout_device", "logout_others",
     "logout_everywhere", "block", "unblock", "purge", "repair",
 )  # fmt: skip
+#: Of an issuer, which does not say whose it is.
+OF_ISSUERS = ("logout_outside_session", "revoke_outside_token")
 
 Verb = Callable[..., Any]
 
@@ -31,8 +33,9 @@ Verb = Callable[..., Any]
 def trace(door: Any) -> None:
     """Have each verb of an Authority begin a span from now on."""
     tracer = get_tracer("flask_jwt_revoke")
-    for name in (*OF_TOKENS, *OF_SUBJECTS):
+    for name in (*OF_TOKENS, *OF_SUBJECTS, *OF_ISSUERS):
         setattr(door, name, _traced(tracer, name, getattr(door, name)))
+    door.check_verified = _traced(tracer, "check", door.check_verified)
 
 
 def _traced(tracer: Tracer, name: str, verb: Verb) -> Verb:
@@ -49,7 +52,7 @@ def _traced(tracer: Tracer, name: str, verb: Verb) -> Verb:
             except Exception as error:
                 _failed(span, error)
                 raise
-            _answered(span, answer)
+            _answered(span, name, answer)
             return answer
 
     return traced
@@ -64,9 +67,10 @@ def _describe(span: Span, name: str, given: tuple[Any, ...], options: dict[str, 
     _set(span, "jwt_revoke.reason", options.get("reason"))
 
 
-def _answered(span: Span, answer: object) -> None:
+def _answered(span: Span, name: str, answer: object) -> None:
     if isinstance(answer, Claims):
         _tell_claims(span, answer)
+    if name == "check":
         span.set_attribute("jwt_revoke.verdict", "live")
     elif isinstance(answer, TokenPair):
         span.set_attribute("session.id", answer.session_id)

@@ -83,7 +83,8 @@ def _row(one: Entry) -> tuple[Any, ...]:
 
 def _what(one: Entry) -> str | None:
     if one.event == "token-revoked":
-        return f"{one.type} token {one.jti}"
+        # Where its issuer has told of it, nobody knows its type.
+        return f"{one.type} token {one.jti}" if one.type else f"token {one.jti}"
     if isinstance(one.count, int):
         kept = f", but session {one.kept}" if one.kept else ""
         return f"{plural(one.count, 'token')}{kept}"

@@ -9,8 +9,9 @@ import click
 
 from .. import survey
 from ..authority import Authority
+from ..errors import BrokenData
 from ..upkeep import Findings
-from .group import actor, as_json, door, dry_run, jwt
+from .group import OUTAGE, Failure, actor, as_json, door, dry_run, jwt
 from .output import progress, say, say_json, table
 
 
@@ -25,8 +26,11 @@ def purge(subject: str | None, as_json: bool, **how: Any) -> None:
     Redis drops all of it by itself in the end; this makes room earlier.
     """
     authority = door()
-    found = _each(authority, subject, lambda one: authority.purge(one, dry_run=how["dry_run"]))
+    found, broken = _each(
+        authority, subject, lambda one: authority.purge(one, dry_run=how["dry_run"])
+    )
     _show(found, ("expired", "over"), as_json, how)
+    _fail_at(broken)
 
 
 @jwt.command()
@@ -41,20 +45,26 @@ def repair(subject: str | None, as_json: bool, **how: Any) -> None:
     a session whose tokens are refused is ended.
     """
     authority = door()
-    found = _each(authority, subject, lambda one: authority.repair(one, **how))
+    found, broken = _each(authority, subject, lambda one: authority.repair(one, **how))
     _show(found, ("unindexed", "ended", "pared"), as_json, how)
+    _fail_at(broken)
 
 
 def _each(
     authority: Authority, subject: str | None, set_right: Callable[[str], Findings]
-) -> list[Findings]:
-    """Where something was found."""
+) -> tuple[list[Findings], list[str]]:
+    """Where something was found. Of all, one that cannot be read does not hide the others."""
     if subject is not None:
-        return [found for found in [set_right(subject)] if found]
+        return [found for found in [set_right(subject)] if found], []
     scan = survey.everything(authority.store)
+    found, broken = [], []
     with progress("Subjects", scan.size) as tell:
-        subjects = survey.listed_subjects(scan, authority.keys, tell)
-        return [found for found in map(set_right, subjects) if found]
+        for one in survey.listed_subjects(scan, authority.keys, tell):
+            try:
+                found.append(set_right(one))
+            except BrokenData:
+                broken.append(one)
+    return [one for one in found if one], broken
 
 
 def _show(
@@ -70,6 +80,13 @@ def _show(
     rows = [(one.subject, *(len(getattr(one, kind)) for kind in kinds)) for one in found]
     table(("subject", *kinds), rows)
     say("Nothing was changed." if how["dry_run"] else "Set right.")
+
+
+def _fail_at(broken: list[str]) -> None:
+    if broken:
+        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+        failure = f"what is known of {broken[0]}{more} cannot be read; flask jwt keys shows it."
+        raise Failure(f"broken_data: {failure}", OUTAGE)
 
 
 def _ids(found: Findings, kinds: tuple[str, ...]) -> dict[str, list[str]]:

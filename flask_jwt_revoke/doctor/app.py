@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from ..config import Config
@@ -24,9 +24,9 @@ _RANDOM = 'use what python -c "import secrets; print(secrets.token_hex(64))" pri
 
 
 def secret(config: Config) -> Judgement:
-    if not config.algorithm.startswith("HS"):
+    secrets = [*_own_secrets(config), *_shared_secrets(config)]
+    if not secrets:
         return ok(f"{config.algorithm}: a key pair")
-    secrets = list((config.keys or {"": config.secret_key or b""}).values())
     shortest = min(map(len, secrets))
     if any(len(set(one)) < _FEW or _is_placeholder(one) for one in secrets):
         return fail("a signing key that can be guessed: whoever has it signs himself in", _RANDOM)
@@ -35,17 +35,33 @@ def secret(config: Config) -> Judgement:
     return ok(f"{config.algorithm}, {shortest} bytes")
 
 
+def _own_secrets(config: Config) -> Iterable[bytes]:
+    if not config.algorithm.startswith("HS"):
+        return ()
+    return (config.keys or {"": config.secret_key or b""}).values()
+
+
+def _shared_secrets(config: Config) -> Iterator[bytes]:
+    """Those that outside issuers sign with."""
+    for issuer in (config.issuers or {}).values():
+        if issuer.algorithms[0].startswith("HS"):
+            yield from (issuer.keys or {}).values()
+
+
 def _is_placeholder(key: bytes) -> bool:
     return any(one in key.lower() for one in _PLACEHOLDERS)
 
 
 def access_lifetime(config: Config) -> Judgement:
-    seconds, is_checked = config.access_lifetime, "access" in config.checked_types
+    is_checked = "access" in config.checked_types
+    outside = [] if is_checked else [one.lifetime for one in (config.issuers or {}).values()]
+    seconds = max(config.access_lifetime, *outside, 0)
     said = f"{seconds:g} s"
     if not is_checked:
         found = f"{said}, for which a revoked access token is accepted (CHECKED_TYPES)"
         if seconds > _HOUR:
-            return fail(found, "check access tokens, or shorten JWT_REVOKE_ACCESS_LIFETIME")
+            shorten = "the lifetime of ISSUERS" if outside else "JWT_REVOKE_ACCESS_LIFETIME"
+            return fail(found, f"check access tokens, or shorten {shorten}")
         return warn(found, "check access tokens, if that is too long")
     if seconds > _DAY:
         found = f"{said}: a stolen access token is good for as long, unless it is revoked"

@@ -18,7 +18,8 @@ _LONGEST = 5.0  # seconds
 _STEP = "500"
 _SHOWN = 3
 
-_FOREIGN, _INTRUDING, _OTHER = "foreign", "intruding", "other"
+_OURS = TYPES | OTHERS
+_FOREIGN, _INTRUDING, _OWN = "foreign", "intruding", "a strategy's own"
 
 
 @dataclass(slots=True)
@@ -64,10 +65,10 @@ def _sort(found: Keyspace, authority: Authority, server: Server, names: list[str
     kinds = {name: _kind(authority, name) for name in names}
     found.foreign += [name for name, kind in kinds.items() if kind == _FOREIGN]
     found.intruders += [name for name, kind in kinds.items() if kind == _INTRUDING]
-    ours = [name for name, kind in kinds.items() if kind in TYPES]
+    ours = [name for name, kind in kinds.items() if kind in _OURS]
     types = server.ask_all([("TYPE", name) for name in ours])
     for name, type in zip(ours, types, strict=True):
-        if text(type) not in (TYPES[kinds[name]], "none"):
+        if text(type) not in (_OURS[kinds[name]], "none"):
             found.mistyped.append(name)
 
 
@@ -77,9 +78,10 @@ def _kind(authority: Authority, name: str) -> str:
         return _FOREIGN
     parts = authority.keys.parts(name)
     if parts is None:
-        return _OTHER if name.removeprefix(prefix).split(":")[0] in OTHERS else _INTRUDING
-    is_known = parts[1] in TYPES or not isinstance(authority.config.strategy, str)
-    return parts[1] if is_known else _INTRUDING
+        return authority.keys.other(name) or _INTRUDING
+    if parts[1] in TYPES:
+        return parts[1]
+    return _INTRUDING if isinstance(authority.config.strategy, str) else _OWN
 
 
 def shared_database(found: Keyspace) -> Judgement:

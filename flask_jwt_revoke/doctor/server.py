@@ -76,6 +76,9 @@ def persistence(authority: Authority, server: Server) -> Judgement:
         return fail("snapshots alone: after a restart, what was revoked since lives again", _AOF)
     if authority.config.on_lost_data == "allow":
         return fail("none: after a restart, ON_LOST_DATA accepts what was revoked", _AOF)
+    if authority.config.issuers:
+        found = "no append-only file: after a restart, revoked tokens of ISSUERS are live again"
+        return fail(found, _AOF)
     if snapshots is None:
         return warn("no append-only file; whether there are snapshots is not told", _AOF)
     return warn("none: after a restart everybody signs in again", _AOF)

@@ -68,10 +68,15 @@ class Keys:
         subject, kind, id = found.groups(default="")
         return unquote(subject), kind, unquote(id)
 
+    def other(self, key: str) -> str | None:
+        """The kind of a key of ours that is no subject's, see ``OTHERS``."""
+        kind = key.removeprefix(f"{self.prefix}:").split(":")[0]
+        return kind if kind in OTHERS and key.startswith(f"{self.prefix}:") else None
+
     def pattern(self, subject: str | None = None) -> str:
         """What SCAN finds all keys by, of one subject or of all."""
         if subject is None:
-            return f"{self.prefix}:{{*}}:*"
+            return f"{self.prefix}:*"
         return re.sub(r"([*?\[\]\\^])", r"\\\1", self.base(subject)) + "*"
 
     def audit(self, tag: str | None = None) -> str:
@@ -127,5 +132,5 @@ TYPES = {
     "awaited": "string",
     "received": "string",
 }
-#: What else stands behind the prefix, of no subject.
-OTHERS = ("canary", "audit", "doctor")
+#: And of what else stands behind the prefix, of no subject.
+OTHERS = {"canary": "string", "audit": "stream", "doctor": "string"}

@@ -104,3 +104,10 @@ def test_what_somebody_else_wrote_hides_nothing(
     )
     for subject in ((), ("alice",)):
         assert reasons(console.json("audit", *subject)) == ["newer", "ours"]
+
+
+def test_a_token_that_its_issuer_told_of_has_no_type(make_console: Make) -> None:
+    keys = {"keys": {"1": "k" * 32}, "algorithms": ["HS256"], "audience": "shop"}
+    console = make_console(audit_length=10, issuers={"https://id.example": keys})
+    console.authority.revoke_outside_token("https://id.example", "J1")
+    assert "revoked  token J1" in console("audit").stdout

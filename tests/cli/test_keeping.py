@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -141,3 +142,23 @@ def test_repair_takes_a_revoked_session_off_the_list(server: Server, make_consol
     assert told.stdout.endswith("Set right.\n")
     assert console.authority.sessions("alice") == []
     assert console.json("why", pair.access, exit_code=1)["because"].startswith("stolen@")
+
+
+@pytest.mark.parametrize("verb", ["purge", "repair"])
+def test_a_subject_that_cannot_be_read_does_not_hide_the_others(
+    server: Server, make_console: Make, verb: str
+) -> None:
+    console = make_console(server.url, session_idle_timeout=120)
+    for subject in ("alice", "bob", "carol"):
+        console.authority.issue(subject)
+    client = server.client()
+    client.delete("jwtrevoke:{bob}:tokens")
+    client.set("jwtrevoke:{bob}:tokens", "not ours")
+    for subject in ("alice", "carol"):
+        client.delete(f"jwtrevoke:{{{subject}}}:tokens")
+    console.clock.now += 200 if verb == "purge" else 0
+    result = console(verb, "--json")
+    assert result.exit_code == 3
+    assert {one["subject"] for one in json.loads(result.stdout)["subjects"]} == {"alice", "carol"}
+    assert result.stderr.startswith("Error: broken_data: what is known of bob cannot be read")
+    client.close()

@@ -44,6 +44,15 @@ def status(make_authority: Make) -> Callable[..., str | None]:
 WITH_COOKIES = {"token_location": ["cookies"]}
 
 
+def shared_with(key: str, **settings: Any) -> dict[str, Any]:
+    """An outside issuer that signs with a secret."""
+    keys = {"keys": {"1": key}, "algorithms": ["HS256"], "audience": "shop"}
+    return {"issuers": {"https://id.example": keys | settings}}
+
+
+UNCHECKED = {"checked_types": ["refresh"]}
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "expected"),
     [
@@ -52,7 +61,12 @@ WITH_COOKIES = {"token_location": ["cookies"]}
         ("secret", {"secret_key": "change me: at least 32 bytes that nobody can guess"}, "FAIL"),
         ("secret", {"secret_key": "my secret is as long as the algorithm asks"}, "WARN"),
         ("secret", {"secret_key": None, "keys": {"new": KEY, "old": "ab" * 32}}, "FAIL"),
+        ("secret", shared_with(KEY), "OK"),
+        ("secret", shared_with("change me: at least 32 bytes that nobody can guess"), "FAIL"),
         ("access_lifetime", {}, "OK"),
+        ("access_lifetime", shared_with(KEY), "OK"),
+        ("access_lifetime", {**UNCHECKED, **shared_with(KEY)}, "FAIL"),
+        ("access_lifetime", {**UNCHECKED, **shared_with(KEY, lifetime=600)}, "WARN"),
         ("access_lifetime", {"access_lifetime": 7 * 86_400}, "WARN"),
         ("access_lifetime", {"checked_types": ["refresh"]}, "WARN"),
         ("access_lifetime", {"checked_types": ["refresh"], "access_lifetime": 86_400}, "FAIL"),

@@ -109,6 +109,14 @@ def test_persistence(
         assert patient.status("persistence", on_lost_data=on_lost_data) == status
 
 
+def test_tokens_of_outside_issuers_are_live_again_without_persistence(patient: Patient) -> None:
+    issuers = {"https://id.example": {"keys": {"1": KEY}, "algorithms": ["HS256"], "audience": "x"}}
+    with patient.configured(appendonly="no", save=""):
+        assert patient.status("persistence", issuers=issuers) == "FAIL"
+    with patient.configured(appendonly="yes", save=""):
+        assert patient.status("persistence", issuers=issuers) == "OK"
+
+
 def test_persistence_is_not_well_where_snapshots_are_not_told(patient: Patient) -> None:
     finding = patient.finding("persistence", OPERATOR.at(patient.server.url))
     assert (finding.status, "is not told" in finding.found) == ("WARN", True)

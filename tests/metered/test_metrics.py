@@ -9,12 +9,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
 from flask_jwt_revoke import Authority, Outage, TokenRefused, metrics
+from flask_jwt_revoke.errors import IssuerOutage
 from flask_jwt_revoke.near_cache import NearVerdict
+from flask_jwt_revoke.routes.oauth import backchannel_logout, security_events
 
 from ..conftest import Clock
 from ..servers import BINARIES, Server
@@ -58,6 +62,34 @@ def test_checks_by_verdict_and_source(make_authority: Make, server: Server) -> N
             authority.check(token, type="refresh")
     assert [one() for one in (live, unasked, revoked, malformed, seconds)] == [2, 1, 1, 1, 3]
     assert 0 < spent() < 3
+
+
+def test_checks_of_tokens_that_somebody_else_has_verified(
+    make_authority: Make, server: Server
+) -> None:
+    authority = make_authority(server.url, metrics=True, checked_types=("access",))
+    live, unasked, revoked = (
+        checks("live", "strict"), checks("live", "none"), checks("revoked", "strict")
+    )  # fmt: skip
+    pair = authority.issue("alice")
+    access = authority.tokens.verify(pair.access, authority.clock())
+    authority.check_verified(access)
+    authority.check_verified(authority.tokens.verify(pair.refresh, authority.clock()))
+    authority.logout(access)
+    with pytest.raises(TokenRefused):
+        authority.check_verified(access)
+    assert (live(), unasked(), revoked()) == (1, 1, 1)
+
+
+def test_an_issuer_that_is_not_reached_is_no_question_to_redis(make_authority: Make) -> None:
+    issuer = {"jwks_url": "http://127.0.0.1:9/keys", "audience": "shop"}
+    authority = make_authority("memory://", metrics=True, issuers={"https://id.example": issuer})
+    unasked, strict = checks("outage", "none"), checks("outage", "strict")
+    claims = {"iss": "https://id.example", "sub": "alice"}
+    key = rsa.generate_private_key(65537, 2048)
+    with pytest.raises(IssuerOutage):
+        authority.check(jwt.encode(claims, key, "RS256", headers={"kid": "1"}))
+    assert (unasked(), strict()) == (1, 0)
 
 
 def test_lost_data(make_authority: Make, server: Server) -> None:
@@ -105,12 +137,15 @@ def test_an_outage_and_the_breaker(make_authority: Make) -> None:
 def test_revocations_by_reason(make_authority: Make) -> None:
     clock = Clock(time.time())
     authority = make_authority("memory://", metrics=True, refresh_grace=0, clock=clock)
-    reasons = ("logout", "other", "displaced", "reused", "logout_everywhere", "blocked")
+    told = (backchannel_logout.REASON, security_events.REASON)
+    reasons = ("logout", "other", "displaced", "reused", "logout_everywhere", "blocked", *told)
     found = {reason: Change("revocations_total", reason=reason) for reason in reasons}
     reused = Change("reuse_detected_total")
     authority.logout(authority.issue("alice").access)
     for number in range(20):
         authority.logout_session("alice", "S", reason=f"ticket-{number}")
+    for reason in told:
+        authority.logout_session("alice", "S", reason=reason)
     authority.issue("alice", device_id="D")
     pair = authority.issue("alice", device_id="D")
     authority.rotate(pair.refresh)

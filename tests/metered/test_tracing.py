@@ -63,6 +63,27 @@ def test_a_check_and_the_verbs(make_authority: Make, spans: Any) -> None:
     assert all(one.status.status_code is StatusCode.UNSET for one in spans.raw)
 
 
+def test_a_check_of_what_somebody_else_has_verified(make_authority: Make, spans: Any) -> None:
+    authority = make_authority("memory://", tracing=True)
+    pair = authority.issue("alice")
+    claims = authority.tokens.verify(pair.access, authority.clock())
+    authority.check_verified(claims)
+    _, (name, about) = spans()
+    assert name == "jwt_revoke.check"
+    assert (about["user.id"], about["jwt_revoke.verdict"]) == ("alice", "live")
+
+
+def test_what_an_issuer_ends(make_authority: Make, spans: Any) -> None:
+    keys = {"keys": {"1": "k" * 32}, "algorithms": ["HS256"], "audience": "shop"}
+    authority = make_authority("memory://", tracing=True, issuers={"https://id.example": keys})
+    authority.logout_outside_session("https://id.example", "S")
+    authority.revoke_outside_token("https://id.example", "J", reason="stolen")
+    assert spans() == [
+        ("jwt_revoke.logout_outside_session", {}),
+        ("jwt_revoke.revoke_outside_token", {"jwt_revoke.reason": "stolen"}),
+    ]
+
+
 def test_a_refusal_is_an_answer_and_an_outage_an_error(make_authority: Make, spans: Any) -> None:
     authority = make_authority("memory://", tracing=True)
     pair = authority.issue("alice")
