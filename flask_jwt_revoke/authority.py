@@ -101,6 +101,7 @@ class Authority:
         remembered = Remembered(config, self.tokens.is_sealed)
         is_near = config.near_cache_staleness is not None
         connect = connector(config.redis_url, config.timeout, redis)
+        lost = Loss(config, clock, self._tell, remembered if is_near else None)
         self.store = Store(
             connect,
             self.keys,
@@ -108,13 +109,15 @@ class Authority:
             timeout=config.timeout,
             breaker=Breaker(config.breaker_failures, config.breaker_pause),
             announcer=Announcer(self.tokens.seal),
-            lost=Loss(config, clock, self._tell, remembered if is_near else None),
+            lost=lost,
             owned=redis is None,
             wait_replicas=config.wait_replicas,
         )
         strategy = NAMED.get(config.strategy) if isinstance(config.strategy, str) else None
         self._strategy: Strategy = strategy or config.strategy
         self._near = near_cache(config, connect, remembered, self.store.look)
+        if self._near is not None:
+            lost.noticed = self._near.end_all
         self._ledger = Ledger(
             config,
             self.store,

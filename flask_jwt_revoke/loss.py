@@ -14,7 +14,10 @@ log = logging.getLogger("flask_jwt_revoke")
 
 
 class Loss:
-    """``clock`` answers the Unix time in seconds; ``remembered``: None without a near cache."""
+    """``clock`` answers the Unix time in seconds; ``remembered``: None without a near cache.
+
+    ``noticed`` is called first, and again where writing back has to be tried again.
+    """
 
     def __init__(
         self,
@@ -27,9 +30,11 @@ class Loss:
         self._clock = clock
         self._tell = tell
         self.remembered = remembered
+        self.noticed: Callable[[], object] = bool
 
     def __call__(self, store: Store) -> None:
         """:raises Outage: it could not be written back, and is to be tried again."""
+        self.noticed()
         now, answer = self._clock(), self._config.on_lost_data
         count = 0 if self.remembered is None else self.remembered.write_back(store, now)
         log.error(

@@ -49,10 +49,13 @@ class Silences:
 
     def end(self, subject: str) -> None:
         if subject in self._nobodies:
-            for one in list(self._by_subject):
-                self._end(one)
+            self.end_all()
         else:
             self._end(subject)
+
+    def end_all(self) -> None:
+        for one in list(self._by_subject):
+            self._end(one)
 
     def _end(self, subject: str) -> None:
         silence = self._by_subject.pop(subject, None)
@@ -112,6 +115,10 @@ class NearCache:
     def end(self, subject: str) -> None:
         """This process has revoked something of a subject, or may have."""
         self._silences.end(subject)
+
+    def end_all(self) -> None:
+        """Redis has lost data, so that each token is to be judged anew."""
+        self._silences.end_all()
 
     def close(self) -> None:
         self._feed.close()

@@ -203,8 +203,8 @@ def test_the_first_write_that_meets_a_broken_session_ends_it(
     assert authority.check(story.laptop.access)
 
 
-@pytest.mark.parametrize("content", ["abc", "", "1.5", b"\xff"])
-def test_a_version_that_is_no_number(
+@pytest.mark.parametrize("content", ["abc", "", "1.5", b"\xff", "7", "-1", "1_000", "3" + "0" * 15])
+def test_a_version_that_is_none(
     broken: Callable[..., Authority],
     server: Server,
     caplog: pytest.LogCaptureFixture,

@@ -7,7 +7,7 @@ from .question import Command, Question
 from .redis import Store
 from .replies import Pairs, pairs, text, texts
 from .transaction import Reply, Transaction
-from .versions import is_raised, is_same
+from .versions import is_raised, is_same, is_version
 
 __all__ = [
     "Announcement",
@@ -28,6 +28,7 @@ __all__ = [
     "is_in_process",
     "is_raised",
     "is_same",
+    "is_version",
     "mark",
     "pairs",
     "steady",

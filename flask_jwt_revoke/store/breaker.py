@@ -17,7 +17,7 @@ from ..errors import Outage
 
 log = logging.getLogger("flask_jwt_revoke")
 
-_LOG_INTERVAL = 60.0  # seconds
+LOG_INTERVAL = 60.0  # seconds
 
 
 class Breaker:
@@ -72,7 +72,7 @@ class Breaker:
             self._ask_at = now + self._pause * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
             if now < self._log_at:
                 return
-            self._log_at = now + _LOG_INTERVAL
+            self._log_at = now + LOG_INTERVAL
             failures, refused = self._failures, self._refused
         log.warning(
             "Redis cannot be asked: %s: %s (%d failures, %d requests not tried)",

@@ -7,6 +7,7 @@ cluster has many, spread over its slots, and a question carries one that the sam
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import threading
@@ -24,6 +25,8 @@ from .keys import Keys
 from .question import Command
 from .replies import text
 
+log = logging.getLogger("flask_jwt_revoke")
+
 #: Seconds between two looks: a loss is noticed within 2.
 INTERVAL = 1.5
 
@@ -33,26 +36,35 @@ _NEVER = float("-inf")
 
 
 class Canary:
-    """``value`` is what this process remembers; ``due`` is when it looks again."""
+    """``value`` is what this process remembers; ``due`` is when it looks again.
 
-    __slots__ = ("due", "key", "node", "value")
+    ``is_taken``: something of another type stands in its place, so that it cannot be set.
+    """
+
+    __slots__ = ("due", "is_taken", "key", "node", "value")
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.node = ""
         self.value: str | None = None
         self.due = _NEVER
+        self.is_taken = False
 
 
 class Look:
-    """The commands of one look. The answer to the last is the canary's value."""
+    """The commands of one look. The answer to the last is the canary's value.
 
-    __slots__ = ("canary", "commands", "known")
+    ``safely``: it is a list of that. MGET takes a key of another type for none, where GET would
+    fail the transaction that it goes along with.
+    """
 
-    def __init__(self, canary: Canary, *, writes: bool = False) -> None:
+    __slots__ = ("canary", "commands", "known", "sets")
+
+    def __init__(self, canary: Canary, *, writes: bool = False, safely: bool = False) -> None:
         self.canary, self.known = canary, canary.value
-        self.commands: tuple[Command, ...] = (("GET", canary.key),)
-        if writes and self.known is None:
+        self.sets = writes and self.known is None
+        self.commands: tuple[Command, ...] = (("MGET" if safely else "GET", canary.key),)
+        if self.sets:
             drawn = secrets.token_urlsafe(16)
             self.commands = (("SET", canary.key, drawn, "NX"), *self.commands)
 
@@ -64,19 +76,21 @@ class Canaries:
         self._by_share: dict[int, Canary] = {}
         self._lock, self._pid = threading.Lock(), os.getpid()
 
-    def look(self, client: Client, key: str, *, writes: bool = False) -> Look | None:
+    def look(
+        self, client: Client, key: str, *, writes: bool = False, safely: bool = False
+    ) -> Look | None:
         """What to carry along with a question about ``key``; None where no look is due."""
         is_cluster = isinstance(client, redis.RedisCluster)
         canary = self._beside(client, key) if is_cluster else self._single
         now = time.monotonic()
         if canary is None:
             return None
-        is_unset = writes and canary.value is None
+        is_unset = writes and canary.value is None and not canary.is_taken
         if now < canary.due and not is_unset:
             return None
         # Two threads may both get here, and both look.
         canary.due = now + INTERVAL
-        return Look(canary, writes=writes)
+        return Look(canary, writes=writes, safely=safely)
 
     def looks(self, client: Client) -> list[Look]:
         """One at each primary that this process has asked, where one is due."""
@@ -90,11 +104,13 @@ class Canaries:
         """Take the answer to a look; an error tells nothing. Answers whether it is a loss."""
         if isinstance(answer, Exception):
             return False
-        canary, found = look.canary, None if answer is None else text(answer)
+        value = answer[0] if isinstance(answer, list) else answer
+        canary, found = look.canary, None if value is None else text(value)
         with self._locked():
             if canary.value != look.known:
                 return False  # another look has told meanwhile, perhaps of the same loss
             canary.value = found
+            _note_taken(look, found)
             is_lost = look.known is not None and found != look.known
             if is_lost:
                 self._forget_beside(canary)
@@ -131,6 +147,15 @@ def shares(client: Client, keys: Keys) -> list[str]:
     if isinstance(client, redis.RedisCluster):
         return [keys.canary(_tag(share)) for share in range(_SHARES)]
     return [keys.canary()]
+
+
+def _note_taken(look: Look, found: str | None) -> None:
+    canary = look.canary
+    if found is not None:
+        canary.is_taken = False
+    elif look.sets and not canary.is_taken:
+        canary.is_taken = True
+        log.error("%s is no string: delete it, so that a loss of data is noticed", canary.key)
 
 
 def _node(client: redis.RedisCluster, slot: int) -> str:

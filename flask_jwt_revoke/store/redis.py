@@ -18,7 +18,7 @@ from redis.exceptions import AskError, MovedError, RedisClusterException
 
 from ..errors import BrokenData, Outage
 from .announcement import Announcer
-from .breaker import Breaker
+from .breaker import LOG_INTERVAL, Breaker
 from .canary import Canaries, Look, shares
 from .client import Client
 from .held import Held
@@ -55,6 +55,7 @@ _FAILURES = (redis.RedisError, RedisClusterException, OSError)
 # Time-outs that a write may take: it asks several times, and may have to begin again.
 _PATIENCE = 2
 _AT_ONCE = 200
+_CAUSES = 100
 
 
 class Store:
@@ -86,6 +87,7 @@ class Store:
         self._wait_replicas = wait_replicas
         self._announcer = announcer
         self._lost = lost
+        self._log_at: dict[str, float] = {}
         self._canaries = Canaries(keys)
         self._made: Client = None
         self._held: Held | None = None
@@ -223,7 +225,9 @@ class Store:
         until = time.monotonic() + _PATIENCE * self._timeout
         about = f"{self.keys.base(subject)}*"
         with self._outages(about), self._pipeline(until) as pipe:
-            look = self._canaries.look(self.client, self.keys.version(subject), writes=True)
+            look = self._canaries.look(
+                self.client, self.keys.version(subject), writes=True, safely=True
+            )
             for attempt in itertools.count():
                 try:
                     if watch:
@@ -262,7 +266,8 @@ class Store:
     ) -> None:
         """Write for many subjects, and tell the feed of those of whom something was missing.
 
-        On a cluster each subject takes a transaction, elsewhere they share some.
+        On a cluster each subject takes a transaction, elsewhere they share some. A subject
+        into whose keys somebody has written does not keep the others from it.
 
         :raises Outage: some of it may not have been carried out.
         """
@@ -280,16 +285,24 @@ class Store:
             step = 1 if isinstance(self.client, redis.RedisCluster) else _AT_ONCE
             for start in range(0, len(subjects), step):
                 with self._pipeline(time.monotonic() + _PATIENCE * self._timeout) as pipe:
-                    some = [
-                        self._transaction(pipe, subject, now)
-                        for subject in subjects[start : start + step]
-                    ]
-                    found |= {one.subject: writes[one.subject](one) for one in some}
-                    answers = pipe.execute()
+                    some: list[Transaction] = []
+                    whose: list[str] = []
+                    for subject in subjects[start : start + step]:
+                        some.append(self._transaction(pipe, subject, now))
+                        found[subject] = writes[subject](some[-1])
+                        whose += [subject] * (len(pipe) - len(whose))
+                    # A server that takes no writes has none of it, and that is raised.
+                    answers = pipe.execute(raise_on_error=False)
+                    self._log_broken(whose, answers)
                     for one in some:
                         one.take(answers)
         self.breaker.succeeded()
         return found
+
+    def _log_broken(self, whose: Sequence[str], answers: Sequence[Any]) -> None:
+        for subject, answer in zip(whose, answers, strict=True):
+            if isinstance(answer, Exception):
+                log.warning("%s*, written back: %s", self.keys.base(subject), answer)
 
     def _transaction(
         self, pipe: Any, subject: str, now: float, replicas: Replicas | None = None
@@ -320,7 +333,7 @@ class Store:
                 raise
             return
         if look.canary.value is None:
-            self._look_now(Look(look.canary, writes=True))
+            self._look_now(Look(look.canary, writes=True, safely=True))
 
     def _answers(self, question: Question, until: float) -> list[Any]:
         held = self._held or self._hold()
@@ -375,8 +388,20 @@ class Store:
             self.breaker.failed(error)
             return Outage()
         # It answers: a full server, say, still tells what is revoked.
-        log.warning("Redis refuses: %s (of %s)", error, about)
-        return BrokenData() if _is_of_broken_data(error) else Outage()
+        is_broken = _is_of_broken_data(error)
+        level = logging.WARNING if is_broken or self._is_log_due(error) else logging.DEBUG
+        log.log(level, "Redis refuses: %s (of %s)", error, about)
+        return BrokenData() if is_broken else Outage()
+
+    def _is_log_due(self, error: redis.ResponseError) -> bool:
+        """Once a minute for each cause, before which redis-py puts the command."""
+        cause, now = str(error).rpartition(" caused error: ")[2], time.monotonic()
+        if now < self._log_at.get(cause, now):
+            return False
+        if len(self._log_at) >= _CAUSES:
+            self._log_at.clear()
+        self._log_at[cause] = now + LOG_INTERVAL
+        return True
 
     def _holds(self, client: Client) -> bool:
         """Only for a plain pool of ours: the others move their connections themselves."""
@@ -385,7 +410,7 @@ class Store:
 
 
 def _is_of_broken_data(error: redis.ResponseError) -> bool:
-    """A key of another type, or a version that is no number."""
+    """A key of another type, or a version that is none."""
     said = str(error)
     return "WRONGTYPE" in said or "not an integer" in said
 

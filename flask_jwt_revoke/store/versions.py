@@ -25,6 +25,10 @@ def raised() -> int:
 RAISED = "2"
 
 
+def is_version(number: int) -> bool:
+    return _DRAWN <= number < 3 * _DRAWN
+
+
 def is_raised(version: int) -> bool:
     return version >= 2 * _DRAWN
 

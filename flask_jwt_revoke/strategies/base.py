@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from ..models import LIVE, Claims, Session, Verdict
 from ..not_before import is_barred
-from ..store import Command, Keys, Pairs, Transaction, is_raised, is_same, text
+from ..store import Command, Keys, Pairs, Transaction, is_raised, is_same, is_version, text
 
 log = logging.getLogger("flask_jwt_revoke")
 
@@ -85,7 +85,7 @@ def _version_verdict(carried: int, key: str, version: Any) -> Verdict:
         return Verdict(False, "no version", key, lost_data=True)
     found = whole(version, key)
     if found is None:
-        return Verdict(False, "a version that is no number", key)
+        return Verdict(False, "no such version can be", key)
     if found == carried or is_same(found, carried):
         return LIVE
     return _of_another_version(carried, found, key)
@@ -106,7 +106,10 @@ def _not_before_verdict(claims: Claims, key: str, answer: Any) -> Verdict:
 def whole(version: Any, key: str) -> int | None:
     """None where somebody has written something else, which no token carries."""
     try:
-        return int(version)
+        found = int(version)
     except ValueError:
-        log.warning("%s is not a whole number: all tokens of the subject are refused", key)
-        return None
+        found = 0
+    if is_version(found):
+        return found
+    log.warning("%s is no version: all tokens of the subject are refused", key)
+    return None

@@ -163,6 +163,13 @@ class TestNoticing:
         assert len(lost) == 1
         assert authority.store.canaries() == {CANARY: True}
 
+    def test_a_near_cache_reuses_no_verdict_from_before(self, make_near: Make, own: Server) -> None:
+        near = make_near(own.url)
+        token = near.issue("alice").access
+        assert near.check(token)
+        flush(own)
+        until(lambda: not is_live(near, token), 2)
+
     def test_each_loss_is_told(self, make_authority: Make, own: Server, lost: list[object]) -> None:
         authority = make_authority(own.url)
         for number in range(3):
@@ -224,16 +231,28 @@ class TestNoticing:
         authority.check(jwt.encode(outside(), SECRET))
         assert authority.store.canaries() == {CANARY: False}
 
-    def test_what_it_answers_does_no_harm_to_a_check(
-        self, make_authority: Make, server: Server, lost: list[object]
+    def test_another_type_in_its_place_does_no_harm(
+        self,
+        make_authority: Make,
+        server: Server,
+        lost: list[object],
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         authority = make_authority(server.url)
         token = authority.issue("alice").access
         with server.client() as client:
             client.delete(CANARY)
             client.lpush(CANARY, "broken")
-        assert authority.check(token)
-        assert lost == []
+            newcomer = make_authority(server.url)
+            for one in (authority, newcomer):
+                assert one.check(token)
+                assert is_live(one, one.issue("alice").access)
+                one.logout(one.issue("alice").access)
+            assert len(lost) == 1
+            assert caplog.text.count(f"{CANARY} is no string") == 2
+            client.delete(CANARY)
+            authority.block("bob")
+            assert client.get(CANARY)
 
     def test_it_goes_along_with_a_check(self, make_authority: Make, server: Server) -> None:
         wire = Proxy(server)
@@ -273,7 +292,7 @@ def test_it_is_looked_at_once_in_a_while(make_authority: Make, server: Server) -
         began = time.monotonic()
         for _ in range(20):
             authority.check(token)
-        assert wire.said.count(b"$3\r\nGET\r\n$16\r\njwtrevoke:canary") == 1 or (
+        assert wire.said.count(b"GET\r\n$16\r\njwtrevoke:canary") == 1 or (
             time.monotonic() - began > canary.INTERVAL
         )
     finally:
@@ -445,6 +464,29 @@ class TestWriteBack:
             assert ttl - 5000 < client.pttl(key) <= ttl + 1000
             assert not client.exists(authority.keys.version(f"{idp}#alice"))
         assert not is_live(authority, jwt.encode(claims, SECRET))
+
+    def test_a_broken_subject_does_not_keep_the_others_from_it(
+        self,
+        make_near: Make,
+        own: Server,
+        lost: list[object],
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("flask_jwt_revoke.store.redis._AT_ONCE", 1)
+        near = make_near(own.url)
+        near.issue("alice")
+        near.logout_everywhere("alice")
+        near.revoke(outside(jti="J2", sub="bob"))
+        until(lambda: len(remembered(near)._known) == 2)
+        with own.client() as client:
+            client.flushall()
+            client.lpush("jwtrevoke:{alice}:version", "broken")
+            until(lambda: lost)
+            assert client.get("jwtrevoke:{bob}:revoked:J2")
+            assert client.get(CANARY)
+        assert len(lost) == 1
+        assert "jwtrevoke:{alice}:*, written back: WRONGTYPE" in caplog.text
 
     def test_whoever_has_cached_a_verdict_since_hears_of_it(
         self, make_near: Make, own: Server

@@ -341,6 +341,25 @@ def test_promise_9_allow_still_refuses_what_is_not_ours_or_expired(
     assert get(app, "/me").status_code == 401
 
 
+def test_a_server_that_refuses_is_told_once_for_each_cause(
+    make_authority: Make, own: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority = make_authority(own.url)
+    with own.client() as client:
+        client.config_set("maxmemory", "1")
+        for number in range(5):
+            with pytest.raises(Outage):
+                authority.block(f"user {number}")
+        client.config_set("maxmemory", "0")
+        client.execute_command("ACL", "SETUSER", "app", "-get")
+        for number in range(5):
+            with pytest.raises(Outage):
+                authority.is_blocked(f"user {number}")
+    assert len(caplog.messages) == 2
+    assert "maxmemory" in caplog.messages[0]
+    assert "'get'" in caplog.messages[1]
+
+
 @pytest.mark.parametrize("on_outage", ["deny", "allow"])
 def test_promise_9_an_outage_is_told_by_signal_and_log(
     make_broken_app: Callable[..., Flask], caplog: pytest.LogCaptureFixture, on_outage: str
