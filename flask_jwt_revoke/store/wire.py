@@ -37,7 +37,10 @@ class Wire:
         )
         self.connection = pool.connection_class(**{**pool.connection_kwargs, **limits})
         try:
-            self._connect(left)
+            if isinstance(self.connection, redis.SSLConnection):
+                self._connect_safely(left)
+            else:
+                self._connect(until)
             limit(self.connection._sock, timeout)
         except BaseException as error:
             self.close()
@@ -45,8 +48,19 @@ class Wire:
                 raise redis.TimeoutError("the server did not let us in in time") from error
             raise
 
-    def _connect(self, seconds: float) -> None:
-        # Signing in and TLS take several reads, each of which would get its own time-out.
+    def _connect(self, until: float) -> None:
+        # Signing in takes several reads, each of which would get its own time-out.
+        connection = self.connection
+        reach = connection._connect
+        connection._connect = lambda: _Hurried(reach(), until)
+        try:
+            connection.connect()
+        finally:
+            del connection._connect
+        connection._sock = connection._parser._sock = connection._sock.plain
+
+    def _connect_safely(self, seconds: float) -> None:
+        # So does TLS, which reads from the socket itself.
         timer = threading.Timer(seconds, _cut, (self.connection,))
         timer.daemon = True
         try:
@@ -128,6 +142,29 @@ class Wire:
         limit(sock, left)
         yield sock
         limit(sock, self._timeout)
+
+
+class _Hurried:
+    """A socket on which each step may take the time that is left ``until`` then."""
+
+    def __init__(self, plain: Any, until: float) -> None:
+        self.plain, self._until = plain, until
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.plain, name)
+
+    def sendall(self, *args: Any) -> None:
+        self._in_time().sendall(*args)
+
+    def recv(self, *args: Any) -> Any:
+        return self._in_time().recv(*args)
+
+    def recv_into(self, *args: Any) -> Any:
+        return self._in_time().recv_into(*args)
+
+    def _in_time(self) -> Any:
+        self.plain.settimeout(_left(self._until))
+        return self.plain
 
 
 class Lent:
