@@ -8,12 +8,8 @@ cluster has many, spread over its slots, and a question carries one that the sam
 from __future__ import annotations
 
 import logging
-import os
 import secrets
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -74,7 +70,6 @@ class Canaries:
         self._keys = keys
         self._single = Canary(keys.canary())
         self._by_share: dict[int, Canary] = {}
-        self._lock, self._pid = threading.Lock(), os.getpid()
 
     def look(
         self, client: Client, key: str, *, writes: bool = False, safely: bool = False
@@ -106,14 +101,15 @@ class Canaries:
             return False
         value = answer[0] if isinstance(answer, list) else answer
         canary, found = look.canary, None if value is None else text(value)
-        with self._locked():
-            if canary.value != look.known:
-                return False  # another look has told meanwhile, perhaps of the same loss
-            canary.value = found
-            _note_taken(look, found)
-            is_lost = look.known is not None and found != look.known
-            if is_lost:
-                self._forget_beside(canary)
+        # Without a lock, which an interrupted call could leave taken for ever. Two threads that
+        # get here at the same moment may both tell of the same loss.
+        if canary.value != look.known:
+            return False  # another look has told meanwhile, perhaps of the same loss
+        canary.value = found
+        _note_taken(look, found)
+        is_lost = look.known is not None and found != look.known
+        if is_lost:
+            self._forget_beside(canary)
         return is_lost
 
     def _forget_beside(self, lost: Canary) -> None:
@@ -132,14 +128,6 @@ class Canaries:
         )
         canary.node = _node(client, key_slot(tag.encode()))
         return canary if _node(client, slot) == canary.node else None
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        if self._pid != os.getpid():
-            # A lock that another thread held at the fork is never released here.
-            self._lock, self._pid = threading.Lock(), os.getpid()
-        with self._lock:
-            yield
 
 
 def shares(client: Client, keys: Keys) -> list[str]:
