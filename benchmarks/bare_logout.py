@@ -6,6 +6,8 @@ import math
 
 import redis
 
+from flask_jwt_revoke.store.versions import raised
+
 
 def log_out_everywhere(client: redis.Redis, subject: str, now: float) -> None:
     """What the package writes for ``subject`` under blacklist, as somebody would by hand."""
@@ -13,7 +15,7 @@ def log_out_everywhere(client: redis.Redis, subject: str, now: float) -> None:
     tokens = client.zrange(f"{prefix}tokens", 0, -1, withscores=True)
     mark = f"logout_everywhere@{int(now)}"
     with client.pipeline(transaction=True) as pipe:
-        pipe.incr(f"{prefix}version")
+        pipe.set(f"{prefix}version", raised(), keepttl=True)
         for jti, exp in tokens:
             ttl = math.ceil((exp - now) * 1000)
             pipe.set(f"{prefix}revoked:{jti.decode()}", mark, px=ttl)

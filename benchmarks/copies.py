@@ -23,7 +23,7 @@ Copy = Callable[[Pipeline, bytes], object]
 
 def copy_subject(client: redis.Redis, copies: int) -> None:
     """:raises Unfair: a copy takes more or less memory than what it was copied from."""
-    originals = {key: _copier(client, key) for key in list(client.scan_iter())}
+    originals = {key: _copier(client, key) for key in _of_subject(client)}
     with client.pipeline(transaction=False) as pipe:
         for number in range(1, copies + 1):
             for key, copy in originals.items():
@@ -33,6 +33,10 @@ def copy_subject(client: redis.Redis, copies: int) -> None:
         pipe.execute()
     for key in originals:
         _check(client, key, _named(key, copies))
+
+
+def _of_subject(client: redis.Redis) -> list[bytes]:
+    return [key for key in client.scan_iter() if SUBJECT.encode() in key]
 
 
 def _copier(client: redis.Redis, key: bytes) -> Copy:

@@ -12,7 +12,7 @@ KEYS = (
     b"jwtrevoke:{alice}:revoked:lkjihgfedcba9876543210",
     b"jwtrevoke:{alice}:version",
 )
-_THREE_MISSING_ONE_THERE = b"*4\r\n$-1\r\n$-1\r\n$-1\r\n$13\r\n"
+_THREE_MISSING_ONE_THERE = b"*4\r\n$-1\r\n$-1\r\n$-1\r\n$16\r\n"
 
 
 class RawMget:
