@@ -153,7 +153,11 @@ def test_promise_11_no_verb_fails_otherwise_and_nothing_refused_is_accepted(
             story = Story.of(authority, client)
             key = data.draw(st.sampled_from(sorted(client.keys("*"))))
             kind = data.draw(st.sampled_from(kinds_of(key, lost)))
-            story.breaks(key, kind, data.draw(st.sampled_from(GARBAGE)))
+            # A sound record that names no token is lost data, which "allow" accepts.
+            sound = {"[1,2,3]"} if (kind, lost) == ("field", "allow") else set()
+            story.breaks(
+                key, kind, data.draw(st.sampled_from(GARBAGE).filter(lambda one: one not in sound))
+            )
             for verb in data.draw(st.permutations(list(VERBS)))[:6]:
                 with suppress(JWTRevokeError):
                     VERBS[verb](story)
