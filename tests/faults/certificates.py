@@ -55,6 +55,15 @@ class Authority:
             .not_valid_before(now - timedelta(minutes=5))
             .not_valid_after(now + _LIFETIME)
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+            # What RFC 5280 asks for, and Python from 3.13 on.
+            .add_extension(_usage(is_ca), critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+            )
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+                critical=False,
+            )
         )
         if hosts:
             names = x509.SubjectAlternativeName([_host(host) for host in hosts])
@@ -76,6 +85,20 @@ class Authority:
             )
         )
         return path
+
+
+def _usage(is_ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not is_ca,
+        key_cert_sign=is_ca,
+        crl_sign=is_ca,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _host(host: str) -> x509.GeneralName:
