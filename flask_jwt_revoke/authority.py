@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast, overload
 
+from blinker import NamedSignal
+
 from . import signals
 from .audit import Cause, Trail
 from .config import Config
@@ -380,13 +382,8 @@ class Authority:
 
         :raises WrongIssuer: it is none of ours; nothing is done.
         """
-        now, one = self.clock(), self._issuer(issuer)
-        check_id("session_id", session_id)
-        why = self._cause(reason, now, actor)
-        about = {"at": now, "reason": reason, "session_id": session_id, "actor": actor}
-        with self._ending() as ledger:
-            ledger.end_of_issuer(one, now, why, sid=session_id)
-            self._tell.of(signals.logged_out, **about)
+        one, sid = self._issuer(issuer), check_id("session_id", session_id)
+        self._end_of_issuer(one, signals.logged_out, reason, actor, session_id=sid)
 
     def revoke_outside_token(
         self, issuer: str, token_id: str, *, reason: str = "revoked", actor: str | None = None
@@ -395,13 +392,8 @@ class Authority:
 
         :raises WrongIssuer: it is none of ours; nothing is done.
         """
-        now, one = self.clock(), self._issuer(issuer)
-        check_id("token_id", token_id)
-        why = self._cause(reason, now, actor)
-        about = {"at": now, "reason": reason, "token_id": token_id, "actor": actor}
-        with self._ending() as ledger:
-            ledger.end_of_issuer(one, now, why, jti=token_id)
-            self._tell.of(signals.token_revoked, **about)
+        one, jti = self._issuer(issuer), check_id("token_id", token_id)
+        self._end_of_issuer(one, signals.token_revoked, reason, actor, token_id=jti)
 
     def once(self, issuer: str, id: str, seconds: float, act: Callable[[], object]) -> bool:
         """Act upon a message of an issuer, unless that was done; see :meth:`Receipts.once`."""
@@ -724,6 +716,23 @@ class Authority:
                 actor=actor,
             )
         return session is not None
+
+    def _end_of_issuer(
+        self,
+        issuer: Issuer,
+        signal: NamedSignal,
+        reason: str,
+        actor: str | None,
+        *,
+        token_id: str | None = None,
+        session_id: str | None = None,
+    ) -> None:
+        now = self.clock()
+        about = {"token_id": token_id, "session_id": session_id}
+        why = self._cause(reason, now, actor)
+        with self._ending() as ledger:
+            ledger.end_of_issuer(issuer, now, why, signal, jti=token_id, sid=session_id)
+            self._tell.of(signal, at=now, reason=reason, actor=actor, **about)
 
     def _end_chosen(self, subject: str, choose: Choose, reason: str, actor: str | None) -> int:
         now = self.clock()

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from .issuers import nobody_of
-from .models import LIVE, Claims, Verdict
+from .models import Claims, Verdict
 from .sessions import load
 from .store import Command, Keys, Question, text
-from .strategies import Strategy, shared_question, shared_verdict
+from .strategies import Strategy, entry_verdict, shared_question, shared_verdict
 
 
 class Inquiry:
@@ -44,7 +44,7 @@ class Inquiry:
             if verdict.live or not (exchange.live or exchange.lost_data):
                 return exchange
         if self._claims.issuer is not None:
-            return _issuer_verdict(commands[1 + own][1:], answers[1 + own])
+            return entry_verdict(commands[1 + own][1:], answers[1 + own])
         return verdict
 
 
@@ -61,13 +61,6 @@ def _issuer_question(keys: Keys, claims: Claims) -> tuple[Command, ...]:
         return ()
     ids = (claims.id,) if claims.session_id is None else (claims.id, claims.session_id)
     return (("MGET", *(keys.revoked(nobody_of(claims.issuer), id) for id in ids)),)
-
-
-def _issuer_verdict(keys: Sequence[str], marks: Sequence[Any]) -> Verdict:
-    for key, mark in zip(keys, marks, strict=True):
-        if mark is not None:
-            return Verdict(False, text(mark), key)
-    return LIVE
 
 
 def _refresh_verdict(claims: Claims, key: str, record: Any) -> Verdict:

@@ -224,17 +224,17 @@ class Ledger:
         issuer: Issuer,
         now: float,
         why: Cause,
+        signal: NamedSignal,
         *,
-        jti: str | None = None,
-        sid: str | None = None,
+        jti: str | None,
+        sid: str | None,
     ) -> None:
         """Refuse a token or a session of an issuer, whoever's it is, as long as one can live."""
-        id, signal = (sid, logged_out) if jti is None else (jti, token_revoked)
-        until = now + issuer.lifetime
+        id, until = jti or sid or "", now + issuer.lifetime
 
         def write(transaction: Transaction) -> None:
-            transaction.revoke(id or "", why.mark, until)
-            transaction.announce(why.mark, until, id or "")
+            transaction.revoke(id, why.mark, until)
+            transaction.announce(why.mark, until, id)
             self.trail.add(transaction, signal, why, jti=jti, sid=sid)
             transaction.await_replicas()
 

@@ -1,5 +1,5 @@
 from .allowlist import Allowlist
-from .base import Strategy, shared_question, shared_verdict, whole
+from .base import Strategy, entry_verdict, shared_question, shared_verdict, whole
 from .blacklist import Blacklist
 from .version import Version
 
@@ -15,6 +15,7 @@ __all__ = [
     "Blacklist",
     "Strategy",
     "Version",
+    "entry_verdict",
     "shared_question",
     "shared_verdict",
     "whole",

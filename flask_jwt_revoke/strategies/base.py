@@ -66,13 +66,21 @@ def shared_question(keys: Keys, claims: Claims) -> Command:
     return ("MGET", *names)
 
 
+def entry_verdict(keys: Sequence[str], marks: Sequence[Any]) -> Verdict:
+    """Refused by the first entry that is there; a further key is no entry's."""
+    for key, mark in zip(keys, marks, strict=False):
+        if mark is not None:
+            return Verdict(False, text(mark), key)
+    return LIVE
+
+
 def shared_verdict(claims: Claims, question: Command, answer: Sequence[Any]) -> Verdict:
     keys, marks, version = question[1:], answer, None
     if claims.version is not None or claims.issuer is not None:
         *marks, version = answer
-    for key, mark in zip(keys, marks, strict=False):
-        if mark is not None:
-            return Verdict(False, text(mark), key)
+    ended = entry_verdict(keys, marks)
+    if not ended.live:
+        return ended
     if claims.issuer is not None:
         return _not_before_verdict(claims, keys[-1], version)
     if claims.version is None:
