@@ -410,9 +410,8 @@ class Store:
 
 
 def _is_of_broken_data(error: redis.ResponseError) -> bool:
-    """A key of another type, or a version that is none."""
-    said = str(error)
-    return "WRONGTYPE" in said or "not an integer" in said
+    """A key of another type."""
+    return "WRONGTYPE" in str(error)
 
 
 def _carried(transaction: Transaction, look: Look | None) -> Reply | None:
