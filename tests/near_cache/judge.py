@@ -52,11 +52,11 @@ class Row:
 def judge(row: Row, checks: Sequence[Check], story: Sequence[str]) -> None:
     """Count the checks into ``row``; the ``story`` goes with each violation."""
     for check in checks:
-        if check.status == UNAVAILABLE:
+        if not was_answered(check):
             row.unavailable += 1
             continue
         row.checks += 1
-        row.past += age(check) > check.bound
+        row.past += is_past(check)
         if check.status == ACCEPTED:
             row.latest = max(row.latest, age(check))
         wrong = wrong_with(check)
@@ -68,12 +68,20 @@ def wrong_with(check: Check) -> str | None:
     token, by = check.token, f"by {check.kind} {check.pid}"
     if check.status not in (ACCEPTED, REFUSED):
         return f"answered {check.status}, {by}"
-    if check.status == ACCEPTED and age(check) > check.bound:
+    if check.status == ACCEPTED and is_past(check):
         after = (age(check) - check.bound) * 1000
         return f"accepted {after:.1f} ms past the bound of {check.bound:g} s, {by}"
     if check.status == REFUSED and (token.ending is None or check.answered < token.ending):
         return f"refused while live, {by}, at {check.answered:.4f}"
     return None
+
+
+def was_answered(check: Check) -> bool:
+    return check.status != UNAVAILABLE
+
+
+def is_past(check: Check) -> bool:
+    return age(check) > check.bound
 
 
 def age(check: Check) -> float:
