@@ -14,6 +14,7 @@ from .cookies import check_csrf
 from .devices import address_of, agent_of
 from .errors import BadRequest, JWTRevokeError, MissingToken, NotFresh, WrongType
 from .models import Claims, OnOutage, Origin, TokenType
+from .turns import give_way
 
 EXTENSION = "jwt_revoke"
 # Names in the request object, which no other app is given as it is given the environ.
@@ -95,6 +96,7 @@ def guard(app: Flask, door: Authority) -> Callable[[], None]:
             return
         token = find_token(here, rule.type, config)
         if token is not None:
+            give_way()
             if hasattr(here, _BY_COOKIE):
                 guard_cookie(here, token, door)
             claims = check(
