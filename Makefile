@@ -9,8 +9,9 @@ BIN := $(VENV)/bin
 run: $(VENV)/.example
 	@PORT=$(PORT) exec $(BIN)/python -m example_app
 
+# With bytecode written: else each of the processes that the tests start compiles everything anew.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(ARGS)
 
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.campaign $(ARGS)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flask_jwt_revoke import Authority
+from flask_jwt_revoke import Authority, survey
 
 from ..servers import Cluster, Server
 from .conftest import Console
@@ -15,6 +15,12 @@ from .conftest import Console
 Make = Callable[..., Console]
 
 HOSTILE = "\x1b[31m\r\n\x9b2J\u202e\u2028\x00[bold]x[/bold]"
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``stats`` does not wait for checks to count."""
+    monkeypatch.setattr(survey, "_LOOK", 0.0)
 
 
 def test_sessions(make_console: Make, url: str) -> None:
@@ -42,6 +48,7 @@ def test_nobodys_sessions_and_keys_are_not_found(make_console: Make, url: str) -
         assert "nobody: 0 " in console(command, "nobody").stdout
 
 
+@pytest.mark.usefixtures("at_once")
 def test_what_comes_from_outside_does_not_reach_the_terminal(
     server: Server, make_console: Make
 ) -> None:
@@ -107,6 +114,7 @@ def test_keys_of_a_subject_that_looks_like_a_pattern(
     assert len(console.json("keys", subject)) == 3
 
 
+@pytest.mark.usefixtures("at_once")
 def test_keys_of_a_strategys_own(server: Server, make_console: Make) -> None:
     console = make_console(server.url)
     with server.client() as client:
@@ -122,6 +130,7 @@ def test_keys_of_a_strategys_own(server: Server, make_console: Make) -> None:
     assert console.json("stats")["sessions"] == 0
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("kind", ["valkey", "redis", "cluster"])
 def test_stats(servers: Callable[[str], Server | Cluster], make_console: Make, kind: str) -> None:
     server = servers(kind)
@@ -157,6 +166,7 @@ def populate(authority: Authority) -> None:
     authority.block("user 30")
 
 
+@pytest.mark.usefixtures("at_once")
 def test_stats_of_the_version_strategy_count_what_the_sessions_name(
     server: Server, make_console: Make
 ) -> None:
@@ -186,6 +196,7 @@ def test_stats_count_checks(server: Server, make_console: Make) -> None:
     assert 5 < found["checks_per_second"] < 110
 
 
+@pytest.mark.usefixtures("at_once")
 def test_stats_of_nothing_and_in_words(make_console: Make) -> None:
     console = make_console()
     assert console.json("stats")["subjects"] == 0
@@ -196,6 +207,7 @@ def test_stats_of_nothing_and_in_words(make_console: Make) -> None:
     assert "not told" in told
 
 
+@pytest.mark.usefixtures("at_once")
 def test_stats_of_one_subject_with_very_many_sessions(server: Server, make_console: Make) -> None:
     console = make_console(server.url)
     for _ in range(600):
@@ -204,6 +216,7 @@ def test_stats_of_one_subject_with_very_many_sessions(server: Server, make_conso
     assert (found["subjects"], found["sessions"], found["tokens"]) == (1, 600, 1200)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_stats_weigh_a_thousand_keys_and_estimate_the_others(
     server: Server, make_console: Make
 ) -> None:

@@ -70,7 +70,7 @@ def browser() -> Iterator[Browser]:
 def site(app: Flask) -> Iterator[str]:
     """The URL at which the app is served."""
     served = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=served.serve_forever)
+    thread = threading.Thread(target=served.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{served.port}"
     served.shutdown()
