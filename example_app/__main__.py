@@ -117,7 +117,7 @@ def _serve(listener: socket.socket, folder: Path) -> None:
         server = make_server(HOST, 0, app, threaded=True, fd=listener.fileno())
         _stop_on_signals(server)
         print(banner(f"http://{HOST}:{server.port}", store), flush=True)
-        server.serve_forever()
+        server.serve_forever(poll_interval=0.1)
 
 
 if __name__ == "__main__":

@@ -571,9 +571,7 @@ def _pairs(flat: list[Any]) -> dict[Any, Any]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-def run(
-    make: Callable[..., Authority], url: str, examples: int, *strategies: str
-) -> None:
+def run(make: Callable[..., Authority], url: str, examples: int, *strategies: str) -> None:
     run_state_machine_as_test(
         lambda: Machine(make, url, strategies),
         settings=settings(

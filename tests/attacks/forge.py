@@ -56,8 +56,15 @@ def stored(server: Server) -> Stored:
 
     Without the canary, which comes with the first write and has no claim in it.
     """
-    with server.client() as client:
-        found = {key: (client.dump(key), client.pttl(key) > 0) for key in client.keys("*")}
+    with server.client() as client, client.pipeline(transaction=False) as pipe:
+        keys = client.keys("*")
+        for key in keys:
+            pipe.dump(key).pttl(key)
+        answers = pipe.execute()
+        found = {
+            key: (dump, ttl > 0)
+            for key, dump, ttl in zip(keys, answers[::2], answers[1::2], strict=True)
+        }
         assert len(found) == client.dbsize()
         found.pop(b"jwtrevoke:canary", None)
     return found

@@ -39,7 +39,8 @@ KEY = re.compile(
 
 def assert_own_keys(server: Server, subject: str) -> None:
     """Every key is one of this subject's, in one slot, goes by itself, and could be typed."""
-    found = [key.decode() for key in stored(server)]
+    kept = stored(server)
+    found = [key.decode() for key in kept]
     assert found
     for key in found:
         match = KEY.fullmatch(key)
@@ -48,7 +49,7 @@ def assert_own_keys(server: Server, subject: str) -> None:
         assert unquote(tag, errors="strict") == subject
         assert not set("{}:") & set(tag) | (set("{}:") & set(rest.removeprefix("revoked:")))
     assert len({key_slot(key.encode()) for key in found}) == 1
-    assert all(goes for _, goes in stored(server).values())
+    assert all(goes for _, goes in kept.values())
 
 
 class TestKeyInjection:

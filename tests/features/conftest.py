@@ -25,13 +25,21 @@ MakeApp = Callable[..., Flask]
 Visit = Callable[..., "Page"]
 
 
+#: What hashes cost is felt where `make run` is tried: elsewhere the tests sign in too often.
+_cheap = partial(generate_password_hash, method="pbkdf2:sha256:1")
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(users, "generate_password_hash", _cheap)
+
+
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo users, with hashes that cost little: the tests sign in often."""
+    """The demo users."""
     made = tmp_path_factory.mktemp("instance")
-    cheap = partial(generate_password_hash, method="pbkdf2:sha256:1")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(users, "generate_password_hash", cheap)
+        patch.setattr(users, "generate_password_hash", _cheap)
         users.Users(made / "users.sqlite3").seed(users.DEMO)
     return made
 

@@ -22,6 +22,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from example_app import create_app
+from example_app.__main__ import main
 from example_app.api import revoke
 from example_app.embedded import CannotStart, valkey
 from example_app.throttle import storage
@@ -36,6 +37,7 @@ from .conftest import MakeApp, after_the_pause
 ROOT = Path(__file__).parents[2]
 ALICE = {"username": "alice", "password": DEMO["alice"]}
 BOB = {"username": "bob", "password": DEMO["bob"]}
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.fixture
@@ -419,9 +421,13 @@ def refusal(environment: dict[str, str]) -> str:
     process = launch(environment)
     printed, _ = process.communicate()
     assert process.returncode == 1
-    assert printed.startswith("The example app cannot start: ")
-    assert len(printed.splitlines()) == 1
-    return printed
+    return one_line(printed)
+
+
+def one_line(said: str) -> str:
+    assert said.startswith("The example app cannot start: ")
+    assert len(said.splitlines()) == 1
+    return said
 
 
 def pid_of_valkey(folder: Path) -> int:
@@ -465,6 +471,26 @@ class TestMakeRun:
         for one in started:
             if one.process.returncode is None:
                 one.end()
+
+    @pytest.fixture
+    def refused(
+        self, short: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> Iterator[Callable[[dict[str, str]], str]]:
+        """As ``refusal``, in this process, whose signals are put back."""
+        before = {number: signal.getsignal(number) for number in ENDS}
+
+        def refuse(environment: dict[str, str]) -> str:
+            monkeypatch.delenv("JWT_REVOKE_REDIS_URL", raising=False)
+            for name, value in ({"EXAMPLE_APP_INSTANCE": str(short)} | environment).items():
+                monkeypatch.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                main()
+            assert capfd.readouterr() == ("", "")
+            return one_line(ended.value.code)
+
+        yield refuse
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def test_what_it_prints_works_and_a_revocation_outlives_a_restart(
         self, run: Callable[..., Run], short: Path
@@ -544,8 +570,8 @@ class TestMakeRun:
         ],
     )
     def test_what_it_cannot_use_is_named(
-        self, short: Path, environment: dict[str, str], named: str
+        self, refused: Callable[..., str], environment: dict[str, str], named: str
     ) -> None:
-        printed = refusal({"EXAMPLE_APP_INSTANCE": str(short)} | environment)
-        assert named in printed
-        assert "hidden" not in printed
+        said = refused(environment)
+        assert named in said
+        assert "hidden" not in said
