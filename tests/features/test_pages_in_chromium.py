@@ -225,6 +225,9 @@ CONTRASTS = """() => {
     })
 }"""
 
+HEIGHTS = "all => all.map(one => [one.innerText, one.getBoundingClientRect().height])"
+FIELDS = "all => all.map(one => [one.labels.length, one.getAttribute('autocomplete')])"
+
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_can_be_read_and_used(visit: Visit, scheme: str) -> None:
@@ -255,11 +258,11 @@ def usable(page: Page, name: str) -> None:
     wide, shown = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert wide <= shown == 320
     readable(page)
-    for button in page.get_by_role("button").all():
-        assert button.bounding_box()["height"] >= 44, button.inner_text()
-    for field in page.locator("input:visible").all():
-        assert field.evaluate("one => one.labels.length") == 1
-        assert field.get_attribute("autocomplete")
+    for text, height in page.get_by_role("button").evaluate_all(HEIGHTS):
+        assert height >= 44, text
+    for labels, autocomplete in page.locator("input:visible").evaluate_all(FIELDS):
+        assert labels == 1
+        assert autocomplete
 
 
 def readable(page: Page) -> None:
