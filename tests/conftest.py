@@ -47,8 +47,7 @@ def servers() -> Iterator[Callable[[str], Server | Cluster]]:
 def server(servers: Callable[[str], Server]) -> Server:
     """An empty Valkey."""
     found = servers("valkey")
-    with found.client() as client:
-        client.flushall()
+    found.empty()
     return found
 
 
@@ -58,8 +57,7 @@ def url(request: pytest.FixtureRequest, servers: Callable[[str], Server | Cluste
     if request.param == "memory":
         return "memory://"
     server = servers(request.param)
-    with server.client() as client:
-        client.flushall()
+    server.empty()
     return server.url
 
 

@@ -62,6 +62,10 @@ class Server:
     def client(self, **options: object) -> redis.Redis:
         return redis.Redis(unix_socket_path=str(self.socket), protocol=2, **options)
 
+    def empty(self) -> None:
+        with self.client() as client:
+            client.flushall()
+
     def start(self) -> None:
         log = (self.folder / "log").open("ab")
         with log:
@@ -142,6 +146,11 @@ class Cluster:
     def url(self) -> str:
         hosts = ",".join(f"127.0.0.1:{one.port}" for one in self.servers)
         return APP.at(f"redis+cluster://{hosts}")
+
+    def empty(self) -> None:
+        # A client of the cluster would first learn its topology and all commands.
+        for server in self.servers:
+            server.empty()
 
     def client(self, **options: object) -> redis.RedisCluster:
         return redis.RedisCluster(port=self.servers[0].port, host="127.0.0.1", **options)

@@ -36,8 +36,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 @pytest.fixture
 def authority(cluster: Cluster, make_authority: Make) -> Authority:
-    with cluster.client() as client:
-        client.flushall()
+    cluster.empty()
     return make_authority(cluster.url, timeout=2)
 
 
@@ -124,8 +123,7 @@ def test_promise_2_a_check_is_one_round_trip_to_one_primary(
 
 def test_all_keys_of_a_subject_share_a_slot(authority: Authority, cluster: Cluster) -> None:
     for subject in SUBJECTS:
-        with cluster.client() as client:
-            client.flushall()
+        cluster.empty()
         pair = authority.issue(subject)
         authority.revoke(pair.access)
         authority.logout_session(subject, pair.session_id)

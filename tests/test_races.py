@@ -27,8 +27,7 @@ TOKENS = 400
 def processes(request: Any, servers: Callable[[str], Any], make_authority: Make) -> list[Authority]:
     """Authorities on one empty server, each with connections of its own."""
     server = servers(request.param)
-    with server.client() as client:
-        client.flushall()
+    server.empty()
     # A stalled machine must not look like an outage here.
     return [make_authority(server.url, timeout=20) for _ in range(THREADS)]
 

@@ -60,8 +60,7 @@ class TestKeyInjection:
     ) -> None:
         door = make_authority(server.url, strategy=strategy)
         for value in HOSTILE:
-            with server.client() as client:
-                client.flushall()
+            server.empty()
             said = claims(**{"sub": "bob", "sid": "S1", name: value})
             token = signed(said)
             for verb in (door.record, door.check, door.revoke, door.logout, door.revoke):
@@ -93,8 +92,7 @@ class TestKeyInjection:
               suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
     @given(*(st.text(min_size=1, max_size=40) for _ in range(3)))
     def test_any_text(self, door: Authority, server: Server, sub: str, jti: str, sid: str) -> None:
-        with server.client() as client:
-            client.flushall()
+        server.empty()
         token = signed(claims(sub=sub, jti=jti, sid=sid))
         door.record(token)
         door.logout(token)

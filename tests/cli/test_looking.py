@@ -134,8 +134,7 @@ def test_keys_of_a_strategys_own(server: Server, make_console: Make) -> None:
 @pytest.mark.parametrize("kind", ["valkey", "redis", "cluster"])
 def test_stats(servers: Callable[[str], Server | Cluster], make_console: Make, kind: str) -> None:
     server = servers(kind)
-    with server.client() as client:
-        client.flushall()
+    server.empty()
     console = make_console(server.url, audit_length=100)
     populate(console.authority)
     found = console.json("stats")
