@@ -78,8 +78,9 @@ class TestTwoDevices:
         return page
 
     @pytest.fixture
-    def phone(self, visit: Visit, laptop: Page) -> Page:
-        """On which she has signed in too."""
+    def phone(self, app: Flask, visit: Visit, laptop: Page) -> Page:
+        """On which she has signed in too, a second later: sessions are listed by the second."""
+        app.extensions["jwt_revoke"].clock = lambda: time.time() + 1
         page = visit(**PHONE)
         sign_in(page, "carol", "a long password")
         return page
