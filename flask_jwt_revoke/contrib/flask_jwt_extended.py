@@ -94,6 +94,7 @@ class RevocableTokens(JWTRevoke):
         )
         with app.app_context():
             door.tokens.named = partial(_named, theirs.identity_claim_key)
+            door.tokens.renamed = partial(_renamed, theirs.identity_claim_key)
         if JWTRevokeError not in app.error_handler_spec[None][None]:
             app.register_error_handler(JWTRevokeError, _answer)
 
@@ -233,6 +234,11 @@ def _named(identity_claim: str, payload: Any) -> Any:
         return payload if identity is None else {**payload, "sub": _subject(identity)}
     except TypeError as error:
         raise MalformedToken() from error
+
+
+def _renamed(identity_claim: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """A payload of ours with the subject as its identity; one that is kept may be a number."""
+    return {identity_claim: payload["sub"], **payload}
 
 
 def _subject(identity: Any) -> str:

@@ -69,6 +69,7 @@ class Tokens:
         self._overhead: int | None = None  # of header and signature
         # Another extension may sign the same claims under other names.
         self.named: Callable[[object], object] = lambda payload: payload
+        self.renamed: Callable[[dict[str, Any]], dict[str, Any]] = lambda payload: payload
 
     def sign(self, claims: Claims) -> str:
         return self._signed(dumps(self._payload(claims)))
@@ -220,7 +221,7 @@ class Tokens:
             payload["iss"] = config.issuer
         if config.audience is not None:
             payload["aud"] = config.audience[0] if len(config.audience) == 1 else config.audience
-        return payload
+        return self.renamed(payload)
 
 
 def _load(name: str, algorithm: Algorithm, key: bytes, kid: str) -> Any:

@@ -21,6 +21,7 @@ from flask_jwt_extended import (
     get_jwt_identity,
     jwt_required,
     set_access_cookies,
+    verify_jwt_in_request,
 )
 from jwt import encode
 
@@ -470,8 +471,12 @@ def test_keys_issuer_and_audience_are_read_from_their_settings(make: Make) -> No
     assert not is_live(app, token)
 
 
-def test_their_views_accept_pairs_of_ours(make: Make) -> None:
-    app = make()
+IDENTITY_CLAIMS = pytest.mark.parametrize("claim", ["sub", "identity"])
+
+
+@IDENTITY_CLAIMS
+def test_their_views_accept_pairs_of_ours(make: Make, claim: str) -> None:
+    app = make(jwt_identity_claim=claim)
     with app.app_context():
         pair = app.revoke.issue("alice")
         assert get(app, pair.access).json == {"user": "alice", "subject": "alice"}
@@ -480,8 +485,22 @@ def test_their_views_accept_pairs_of_ours(make: Make) -> None:
     assert not is_live(app, pair.access)
 
 
-def test_the_kit_for_tests_signs_in_to_their_views(make: Make) -> None:
-    app = make()
+@IDENTITY_CLAIMS
+def test_a_session_that_is_kept_goes_on_with_other_claims(make: Make, claim: str) -> None:
+    app = make(jwt_identity_claim=claim)
+    token = sign_in(app)["access"]
+    with app.test_request_context(headers=bearer(token)):
+        verify_jwt_in_request()
+        sid = current_token.session_id
+        pair = app.revoke.logout_everywhere("alice", keep=sid, claims={"role": "admin"})
+    assert not is_live(app, token)
+    assert get(app, pair.access).json == {"user": "alice", "subject": "alice"}
+    assert post(app, pair.refresh, "/refresh").status_code == 200
+
+
+@IDENTITY_CLAIMS
+def test_the_kit_for_tests_signs_in_to_their_views(make: Make, claim: str) -> None:
+    app = make(jwt_identity_claim=claim)
     alice = client_of(app).as_user("alice")
     assert alice.get("/fresh").json == {"user": "alice"}
     assert alice.post("/logout").status_code == 200
