@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -261,7 +262,7 @@ class Authority:
             self._refused(refused, now)
             raise
         except IssuerOutage:
-            self._tell.of(signals.outage, at=now, reason="issuer")
+            self._tell_of_issuer(now)
             raise
         return claims
 
@@ -284,6 +285,15 @@ class Authority:
             raise
         return claims
 
+    def verify(self, token: str) -> Claims:
+        """Verify who signed a token, whatever its dates. Redis is not asked: it may be revoked.
+
+        :raises TokenRefused: the subclass and its ``reason`` say why.
+        :raises IssuerOutage: the keys of an outside issuer could not be fetched.
+        """
+        with self._telling_of_issuers():
+            return self.tokens.verify(token, math.inf, allow_expired=True)
+
     def verify_other(
         self, token: str, *, types: Collection[str], audience: Collection[str] | None = None
     ) -> Mapping[str, Any]:
@@ -297,7 +307,8 @@ class Authority:
         if self.config.issuers is None:
             raise WrongIssuer()
         tokens = cast("TokensOfMany", self.tokens)
-        return tokens.verify_other(token, types=types, audience=audience)
+        with self._telling_of_issuers():
+            return tokens.verify_other(token, types=types, audience=audience)
 
     def rotate(self, token: str) -> TokenPair:
         """Exchange a refresh token for a new pair.
@@ -310,7 +321,8 @@ class Authority:
         """
         now = self.clock()
         try:
-            spent = self.tokens.verify(token, now)
+            with self._telling_of_issuers():
+                spent = self.tokens.verify(token, now)
             if spent.type != "refresh":
                 raise _wrong_type("refresh")
             if spent.session_id is None or spent.version is None:
@@ -768,11 +780,23 @@ class Authority:
         if isinstance(token, Claims):
             return token
         if isinstance(token, str):
-            return self.tokens.verify(token, now, allow_expired=True)
+            with self._telling_of_issuers():
+                return self.tokens.verify(token, now, allow_expired=True)
         try:
             return self.tokens.claims_of(token)
         except TokenRefused as refused:
             raise ValueError(refused.description) from None
+
+    @contextmanager
+    def _telling_of_issuers(self) -> Iterator[None]:
+        try:
+            yield
+        except IssuerOutage:
+            self._tell_of_issuer(self.clock())
+            raise
+
+    def _tell_of_issuer(self, now: float) -> None:
+        self._tell.of(signals.outage, at=now, reason="issuer")
 
     def _refused(self, refused: TokenRefused, now: float) -> None:
         self._tell.of(signals.token_refused, at=now, reason=refused.reason)

@@ -347,6 +347,31 @@ def test_without_its_keys_an_issuers_tokens_are_neither_accepted_nor_refused(
     assert door.check(provider.sign())
 
 
+def test_whatever_meets_an_issuers_outage_tells_of_it(
+    make_door: MakeDoor, provider: Provider
+) -> None:
+    door = make_door("memory://", provider)
+    provider.answer = saying(b"", 500)
+    token, heard = provider.sign(), []
+
+    def hear(sender: object, event: Event) -> None:
+        heard.append(event.reason)
+
+    verbs: dict[str, Callable[[], object]] = {
+        "verify": lambda: door.verify(token),
+        "verify_other": lambda: door.verify_other(token, types=("jwt",)),
+        "record": lambda: door.record(token),
+        "rotate": lambda: door.rotate(token),
+        "revoke": lambda: door.revoke(token),
+        "logout": lambda: door.logout(token),
+    }
+    for name, verb in verbs.items():
+        heard.clear()
+        with signals.outage.connected_to(hear), pytest.raises(IssuerOutage):
+            verb()
+        assert heard == ["issuer"], name
+
+
 def test_the_answer_of_an_issuers_outage(make_app: Callable[..., Any], provider: Provider) -> None:
     provider.answer = saying(b"", 500)
     app = make_app(issuers={SHOP: provider.settings()})

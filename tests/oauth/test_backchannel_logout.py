@@ -13,14 +13,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from flask_jwt_revoke import ConfigurationError, signals
+from flask_jwt_revoke import ConfigurationError, Event, signals
 
 from ..conftest import SECRET as KEY
 from ..conftest import Clock
 from ..issuers.provider import Provider, b64, saying
 from ..servers import Proxy, Server
 from .conftest import IDP, is_live, keys_of
-from .examples import BACKCHANNEL, LOGOUT_TOKEN
+from .examples import BACKCHANNEL, CLIENT, LOGOUT_TOKEN, SECRET
 
 MakeApp = Callable[..., Flask]
 Post = Callable[..., Any]
@@ -274,12 +274,28 @@ def test_an_issuer_whose_keys_cannot_be_fetched_is_an_outage(
 ) -> None:
     app = make_endpoints()
     was, provider.answer = provider.answer, saying(b"", 500)
+    heard: list[str] = []
+
+    def hear(sender: object, event: Event) -> None:
+        heard.append(event.reason)
+
+    client, about = (
+        app.test_client(),
+        {"data": {"token": access(provider)}, "auth": (CLIENT, SECRET)},
+    )
     try:
-        answer = post(app.test_client(), logout_token())
+        with signals.outage.connected_to(hear):
+            answers = [
+                post(client, logout_token()),
+                client.post("/oauth/introspect", **about),
+                client.post("/oauth/revoke", **about),
+            ]
     finally:
         provider.answer = was
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"]
+    assert heard == ["issuer"] * 3
+    for answer in answers:
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"]
 
 
 def test_one_issuers_audience_is_not_anothers(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from flask import Response, make_response, request
@@ -34,7 +33,7 @@ def _revoke(token: str, client: str) -> None:
     door = authority()
     try:
         # One that is not valid yet, or was valid, is revoked too.
-        claims = door.tokens.verify(token, math.inf, allow_expired=True)
+        claims = door.verify(token)
     except TokenRefused:
         return  # Section 2.2: nobody can do anything with it, which is what was asked for.
     if claims.claims.get("client_id", client) != client:
