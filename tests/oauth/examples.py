@@ -57,6 +57,21 @@ LOGOUT_TOKEN: dict[str, Any] = {
 #: RFC 8417 section 2.1.1, of a kind that has nothing to do with sessions.
 PASSWORD_RESET: dict[str, Any] = {
     "iss": "https://scim.example.com",
+    "iat": 1458496025,
+    "jti": "3d0c3cf797584bd193bd0fb1bd4e7d30",
+    "aud": [
+        "https://jhub.example.com/Feeds/98d52461fa5bbc879593b7754",
+        "https://jhub.example.com/Feeds/5d7604516b1d08641d7676ee7",
+    ],
+    "sub": "https://scim.example.com/Users/44f6142df96bd6ab61e7521d9",
+    "events": {
+        "urn:ietf:params:scim:event:passwordReset": {"id": "44f6142df96bd6ab61e7521d9"},
+        "https://example.com/scim/event/passwordResetExt": {"resetAttempts": 5},
+    },
+}
+#: Section 2.4, likewise.
+CREATION: dict[str, Any] = {
+    "iss": "https://scim.example.com",
     "iat": 1458496404,
     "jti": "4d3559ec67504aaba65d40b0363faad8",
     "aud": [
@@ -79,7 +94,7 @@ _REVOKED: dict[str, Any] = {
     "aud": "https://sp.example.com/caep",
     "txn": "8675309",
 }
-#: OpenID Continuous Access Evaluation Profile 1.0 section 3.1.3: an opaque subject.
+#: OpenID Continuous Access Evaluation Profile 1.0 section 3.1.2: an opaque subject.
 OPAQUE = _REVOKED | {
     "sub_id": {"format": "opaque", "id": "dMTlD|1600802906337.16|16008.16"},
     "events": {SESSION_REVOKED: {"event_timestamp": 1615304991}},
@@ -100,7 +115,38 @@ COMPLEX = _REVOKED | {
         SESSION_REVOKED: {
             "initiating_entity": "policy",
             "reason_admin": {"en": "Landspeed Policy Violation: C076E82F"},
-            "reason_user": {"en": "Access attempt from multiple regions."},
+            "reason_user": {
+                "en": "Access attempt from multiple regions.",
+                "es-410": "Intento de acceso desde varias regiones.",
+            },
+            "event_timestamp": 1615304991,
+        }
+    },
+}
+#: The same section: a user, a device and a tenant.
+DEVICE = _REVOKED | {
+    "sub_id": {
+        "format": "complex",
+        "user": {
+            "format": "iss_sub",
+            "iss": "https://idp.example.com/123456789/",
+            "sub": "99beb27c-c1c2-4955-882a-e0dc4996fcbc",
+        },
+        "device": {
+            "format": "iss_sub",
+            "iss": "https://idp.example.com/123456789/",
+            "sub": "e9297990-14d2-42ec-a4a9-4036db86509a",
+        },
+        "tenant": {"format": "opaque", "id": "123456789"},
+    },
+    "events": {
+        SESSION_REVOKED: {
+            "initiating_entity": "policy",
+            "reason_admin": {"en": "Policy Violation: C076E822"},
+            "reason_user": {
+                "en": "This device is no longer compliant.",
+                "it": "Questo dispositivo non è più conforme.",
+            },
             "event_timestamp": 1615304991,
         }
     },

@@ -13,7 +13,16 @@ from ..conftest import Clock
 from ..issuers.provider import Provider
 from ..servers import BINARIES, Server
 from .conftest import IDP, is_live, keys_of
-from .examples import COMPLEX, ISS_SUB, JWT_ID, OPAQUE, PASSWORD_RESET, SESSION_REVOKED
+from .examples import (
+    COMPLEX,
+    CREATION,
+    DEVICE,
+    ISS_SUB,
+    JWT_ID,
+    OPAQUE,
+    PASSWORD_RESET,
+    SESSION_REVOKED,
+)
 
 MakeApp = Callable[..., Flask]
 SET = "application/secevent+jwt"
@@ -55,7 +64,8 @@ def access(provider: Provider, **claims: Any) -> str:
 
 
 PRINTED = {
-    "opaque": (OPAQUE, {"sub": OPAQUE["sub_id"]["id"]}, {"sub": "bob"}),
+    "opaque, of a user": (OPAQUE, {"sub": OPAQUE["sub_id"]["id"]}, {"sub": "bob"}),
+    "opaque, of a session": (OPAQUE, {"sid": OPAQUE["sub_id"]["id"]}, {"sid": "S2", "jti": "A2"}),
     "iss_sub": (ISS_SUB, {"sub": "145234573"}, {"sub": "bob"}),
     "jwt_id": (JWT_ID, {"jti": JWT_ID["sub_id"]["jti"]}, {"jti": "A2"}),
     "complex": (
@@ -63,6 +73,7 @@ PRINTED = {
         {"sub": COMPLEX["sub_id"]["user"]["sub"], "sid": COMPLEX["sub_id"]["session"]["id"]},
         {"sub": COMPLEX["sub_id"]["user"]["sub"], "sid": "S2", "jti": "A2"},
     ),
+    "device": (DEVICE, {"sub": DEVICE["sub_id"]["user"]["sub"]}, {"sub": "bob"}),
 }
 
 
@@ -85,18 +96,18 @@ def test_the_printed_events_end_whom_they_name(
     assert is_live(client, leaving)
 
 
+@pytest.mark.parametrize("claims", [PASSWORD_RESET, CREATION], ids=["reset", "creation"])
 def test_a_printed_event_of_another_kind_is_accepted_and_ignored(
-    make_app: MakeApp, server: Server, provider: Provider, clock: Clock
+    make_app: MakeApp, server: Server, provider: Provider, clock: Clock, claims: dict[str, Any]
 ) -> None:
-    provider.name = PASSWORD_RESET["iss"]
+    provider.name = claims["iss"]
     issuer = provider.settings(algorithms=["ES256"])
     app = make_app(server.url, issuers={provider.name: issuer})
     app.extensions["jwt_revoke"].clock = clock
-    audience = {provider.name: PASSWORD_RESET["aud"][1]}
+    audience = {provider.name: claims["aud"][1]}
     app.register_blueprint(app.revoke.oauth_blueprint(event_audience=audience))
-    clock.now = PASSWORD_RESET["iat"] + 1
-    claims = {"sub": None, "exp": None} | PASSWORD_RESET
-    token = provider.sign(header={"typ": "secevent+jwt"}, **claims)
+    clock.now = claims["iat"] + 1
+    token = provider.sign(header={"typ": "secevent+jwt"}, **{"sub": None, "exp": None} | claims)
     assert push(app.test_client(), token).status_code == 202
     assert keys_of(server) == []
 

@@ -132,9 +132,22 @@ def _ending_of(issuer: str, sub_id: object) -> Callable[[], object]:
         case {"format": "complex", "user": user}:
             # What narrows it down further, a device say, is unknown here: everything ends.
             subject = _user(issuer, user)
+        case {"format": "opaque"}:
+            return _ending_of_opaque(issuer, _opaque(sub_id))
         case _:
             subject = _user(issuer, sub_id)
     return lambda: door.logout_everywhere(subject, **about)
+
+
+def _ending_of_opaque(issuer: str, id: str) -> Callable[[], object]:
+    """It does not say whether it is a session's, as CAEP prints it, or a user's: both end."""
+    door, about, subject = authority(), {"reason": REASON, "actor": issuer}, subject_of(issuer, id)
+
+    def end() -> None:
+        door.logout_everywhere(subject, **about)
+        door.logout_outside_session(issuer, id, **about)
+
+    return end
 
 
 def _user(issuer: str, sub_id: object) -> str:
