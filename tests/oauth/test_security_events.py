@@ -96,6 +96,16 @@ def test_the_printed_events_end_whom_they_name(
     assert is_live(client, leaving)
 
 
+def test_both_that_an_opaque_subject_may_be_end_where_replicas_are_missing(
+    make_endpoints: MakeApp, provider: Provider, event: Callable[..., str]
+) -> None:
+    client = make_endpoints(wait_replicas=1).test_client()
+    user, session = access(provider, sub="S7"), access(provider, sid="S7", jti="A2")
+    answer = push(client, event(sub_id={"format": "opaque", "id": "S7"}))
+    assert (answer.status_code, answer.json["reason"]) == (503, "not_replicated")
+    assert [is_live(client, one) for one in (user, session)] == [False, False]
+
+
 @pytest.mark.parametrize("claims", [PASSWORD_RESET, CREATION], ids=["reset", "creation"])
 def test_a_printed_event_of_another_kind_is_accepted_and_ignored(
     make_app: MakeApp, server: Server, provider: Provider, clock: Clock, claims: dict[str, Any]

@@ -144,8 +144,10 @@ def _ending_of_opaque(issuer: str, id: str) -> Callable[[], object]:
     door, about, subject = authority(), {"reason": REASON, "actor": issuer}, subject_of(issuer, id)
 
     def end() -> None:
-        door.logout_everywhere(subject, **about)
-        door.logout_outside_session(issuer, id, **about)
+        try:
+            door.logout_outside_session(issuer, id, **about)
+        finally:  # also where it has ended, and replicas do not have it
+            door.logout_everywhere(subject, **about)
 
     return end
 
