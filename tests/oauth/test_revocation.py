@@ -186,6 +186,15 @@ def test_names_and_secrets_are_form_encoded_before_base64(make_app: MakeApp) -> 
     assert client.post("/oauth/revoke", data={"token": "x"}, headers=encoded).status_code == 200
 
 
+def test_a_secret_that_was_not_encoded_is_accepted_as_it_is(make_app: MakeApp) -> None:
+    app = make_app()
+    app.register_blueprint(app.revoke.oauth_blueprint(clients={"shop": "a+b%c:d"}))
+    client = app.test_client()
+    for secret, status in [("a+b%c:d", 200), ("a b%c:d", 401)]:
+        answer = client.post("/oauth/revoke", data={"token": "x"}, headers=basic("shop", secret))
+        assert answer.status_code == status
+
+
 def test_a_function_may_know_the_clients(make_app: MakeApp) -> None:
     def known(here: Any) -> str | None:
         assert here.path == request.path

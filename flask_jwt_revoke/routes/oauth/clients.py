@@ -35,10 +35,12 @@ def authenticated(clients: Clients, here: Request) -> str:
     :raises InvalidRequest: it says in two ways who it is.
     """
     if isinstance(clients, Mapping):
-        id, secret = client_credentials(here)
-        if id not in clients or not _is_same(secret, clients[id]):
-            raise InvalidClient()
-        return id
+        # Many clients, curl and Authlib among them, leave out the encoding for HTTP Basic.
+        for decode in (unquote_plus, str):
+            id, secret = _credentials(here, decode)
+            if id in clients and _is_same(secret, clients[id]):
+                return id
+        raise InvalidClient()
     found = clients(here)
     if not found:
         raise InvalidClient()
@@ -51,12 +53,16 @@ def client_credentials(here: Request) -> tuple[str, str | None]:
     :raises InvalidClient: there is no id.
     :raises InvalidRequest: both are there.
     """
+    return _credentials(here, unquote_plus)
+
+
+def _credentials(here: Request, decode: Callable[[str], str]) -> tuple[str, str | None]:
     form = parameters(here)
     header = here.headers.get("Authorization")
     if header is None:
         id, secret = form.get("client_id"), form.get("client_secret")
     else:
-        id, secret = _basic(header)
+        id, secret = _basic(header, decode)
         if "client_secret" in form or form.get("client_id", id) != id:
             raise InvalidRequest("The client says in two ways who it is.")
     if not id:
@@ -64,7 +70,7 @@ def client_credentials(here: Request) -> tuple[str, str | None]:
     return id, secret
 
 
-def _basic(header: str) -> tuple[str, str | None]:
+def _basic(header: str, decode: Callable[[str], str]) -> tuple[str, str | None]:
     """Both are form-encoded before they are put together."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
@@ -74,7 +80,7 @@ def _basic(header: str) -> tuple[str, str | None]:
     except ValueError:
         raise InvalidClient() from None
     id, _, secret = decoded.partition(":")
-    return unquote_plus(id), unquote_plus(secret) or None
+    return decode(id), decode(secret) or None
 
 
 def _is_same(given: str | None, expected: str | None) -> bool:
