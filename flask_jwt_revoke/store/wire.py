@@ -12,6 +12,7 @@ from typing import Any
 import hiredis
 import redis
 
+from .names import addresses_of
 from .sockets import is_late, limit
 
 _AT_ONCE = 65_536
@@ -38,7 +39,7 @@ class Wire:
         self.connection = pool.connection_class(**{**pool.connection_kwargs, **limits})
         try:
             if isinstance(self.connection, redis.SSLConnection):
-                self._connect_safely(left)
+                self._connect_safely(left, until)
             else:
                 self._connect(until)
             limit(self.connection._sock, timeout)
@@ -51,23 +52,25 @@ class Wire:
     def _connect(self, until: float) -> None:
         # Signing in takes several reads, each of which would get its own time-out.
         connection = self.connection
-        reach = connection._connect
-        connection._connect = lambda: _Hurried(reach(), until)
+        connection._connect = lambda: _Hurried(_reached(connection, until), until)
         try:
             connection.connect()
         finally:
             del connection._connect
         connection._sock = connection._parser._sock = connection._sock.plain
 
-    def _connect_safely(self, seconds: float) -> None:
+    def _connect_safely(self, seconds: float, until: float) -> None:
         # So does TLS, which reads from the socket itself.
-        timer = threading.Timer(seconds, _cut, (self.connection,))
+        connection = self.connection
+        connection._connect = lambda: _wrapped(connection, until)
+        timer = threading.Timer(seconds, _cut, (connection,))
         timer.daemon = True
         try:
             timer.start()
-            self.connection.connect()
+            connection.connect()
         finally:
             timer.cancel()
+            del connection._connect
 
     def close(self) -> None:
         self.connection.disconnect()
@@ -197,6 +200,34 @@ class Lent:
         if isinstance(answer, redis.ResponseError):
             raise self._wire.connection._parser.parse_error(str(answer))
         return answer
+
+
+def _reached(connection: Any, until: float) -> Any:
+    """A socket to the first address that takes it. redis-py would wait as long as the system's
+    resolver does, and then anew for each address.
+    """
+    if not isinstance(connection, redis.Connection):
+        return type(connection)._connect(connection)
+    host = connection.host
+    failed: Exception = OSError("the host has no address")
+    for address in addresses_of(host, connection.port, until):
+        connection.host, connection.socket_connect_timeout = address, _left(until)
+        try:
+            return redis.Connection._connect(connection)
+        except OSError as error:
+            failed = error
+        finally:
+            connection.host = host
+    raise failed
+
+
+def _wrapped(connection: Any, until: float) -> Any:
+    plain = _reached(connection, until)
+    try:
+        return connection._wrap_socket_with_ssl(plain)
+    except BaseException:
+        plain.close()
+        raise
 
 
 def failure(error: OSError) -> redis.RedisError:
