@@ -44,6 +44,8 @@ class Held:
         try:
             wire = self._taken(until)
             answers = wire.ask(question.packed, len(question.commands), until)
+            if wire.has_more or not question.is_answered_by(answers):
+                raise redis.InvalidResponse("the server answers another question")
         except BaseException as error:
             self._drop(wire)
             if isinstance(error, OSError):

@@ -84,6 +84,11 @@ class Wire:
     def is_open(self) -> bool:
         return self.connection._sock is not None
 
+    @property
+    def has_more(self) -> bool:
+        """Whether more has come than was read."""
+        return self._reader.has_data()
+
     def is_quiet(self) -> bool:
         """Whether it is there and nothing has come on it, such as its end."""
         if not self.is_open:
