@@ -233,6 +233,24 @@ def test_a_version_that_is_none(
     assert authority.check(authority.issue("alice").access)
 
 
+def test_the_log_names_the_key_once_a_minute(
+    broken: Callable[..., Authority], server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority = broken()
+    names = ("alice", "bob")
+    tokens = [authority.issue(name).refresh for name in names]
+    with server.client() as client:
+        for name in names:
+            client.delete(f"jwtrevoke:{{{name}}}:sessions")
+            client.set(f"jwtrevoke:{{{name}}}:sessions", "x")
+    for token in tokens * 3:
+        with pytest.raises(BrokenData):
+            authority.check(token, type="refresh")
+    of_alice, of_bob = caplog.messages
+    assert "jwtrevoke:{alice}:sessions" in of_alice
+    assert "jwtrevoke:{bob}:sessions" in of_bob
+
+
 def test_broken_data_is_refused_where_an_outage_is_allowed(
     broken: Callable[..., Authority], server: Server
 ) -> None:

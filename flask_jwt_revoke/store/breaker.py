@@ -23,7 +23,8 @@ LOG_INTERVAL = 60.0  # seconds
 class Breaker:
     """Opens after ``most`` failures in a row; then one caller a ``pause`` (seconds) may ask.
 
-    Says so in the log at the first failure, once a minute, and when Redis answers again.
+    Says so in the log at the first failure, once a minute, and when Redis answers again, if
+    that had been said since.
     ``changed`` is called with whether it is open when it opens or closes.
     """
 
@@ -37,6 +38,7 @@ class Breaker:
         self._failures = 0  # since the last success
         self._refused = 0
         self._ask_at = self._log_at = float("-inf")
+        self._is_told = False
         self._lock, self._pid = threading.Lock(), os.getpid()
 
     @property
@@ -72,7 +74,7 @@ class Breaker:
             self._ask_at = now + self._pause * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
             if now < self._log_at:
                 return
-            self._log_at = now + LOG_INTERVAL
+            self._log_at, self._is_told = now + LOG_INTERVAL, True
             failures, refused = self._failures, self._refused
         log.warning(
             "Redis cannot be asked: %s: %s (%d failures, %d requests not tried)",
@@ -86,7 +88,8 @@ class Breaker:
             self._failures = self._refused = 0
         if was_open:
             self.changed(False)
-            self._log_at = float("-inf")
+        if was_open and self._is_told:
+            self._is_told = False
             log.warning(
                 "Redis answers again, after %d failures and %d requests that were not tried",
                 failures, refused,

@@ -338,13 +338,25 @@ class Store:
     def _answers(self, question: Question, until: float) -> list[Any]:
         held = self._held or self._hold()
         if held is not None:
-            return _without_errors(question, held.ask(question, until))
+            return self._without_errors(question, held.ask(question, until))
         if len(question.commands) == 1:
             return [self.client.execute_command(*question.commands[0])]
         with self.client.pipeline(transaction=False) as pipe:
             for command in question.commands:
                 pipe.execute_command(*command)
-            return _without_errors(question, pipe.execute(raise_on_error=False))
+            return self._without_errors(question, pipe.execute(raise_on_error=False))
+
+    def _without_errors(self, question: Question, answers: list[Any]) -> list[Any]:
+        needed = len(question.commands) - question.carried
+        for position, answer in enumerate(answers):
+            if isinstance(answer, Exception):
+                name, *words = question.commands[position]
+                if position < needed:
+                    raise _named(answer, words[0])
+                # A server that takes no writes still answers what was asked.
+                if self._is_log_due(f"{answer}"):
+                    log.warning("%s, carried along by a check: %s", name, answer)
+        return answers
 
     def _hold(self) -> Held | None:
         client = self.client
@@ -388,14 +400,17 @@ class Store:
             self.breaker.failed(error)
             return Outage()
         # It answers: a full server, say, still tells what is revoked.
-        is_broken = _is_of_broken_data(error)
-        level = logging.WARNING if is_broken or self._is_log_due(error) else logging.DEBUG
-        log.log(level, "Redis refuses: %s (of %s)", error, about)
+        is_broken, key = _is_of_broken_data(error), getattr(error, "key", about)
+        # A key that is broken is another cause than the next one.
+        is_due = self._is_log_due(f"{_cause(error)} {key}" if is_broken else _cause(error))
+        log.log(
+            logging.WARNING if is_due else logging.DEBUG, "Redis refuses: %s (of %s)", error, key
+        )
         return BrokenData() if is_broken else Outage()
 
-    def _is_log_due(self, error: redis.ResponseError) -> bool:
-        """Once a minute for each cause, before which redis-py puts the command."""
-        cause, now = str(error).rpartition(" caused error: ")[2], time.monotonic()
+    def _is_log_due(self, cause: str) -> bool:
+        """Once a minute for each."""
+        now = time.monotonic()
         if now < self._log_at.get(cause, now):
             return False
         if len(self._log_at) >= _CAUSES:
@@ -407,6 +422,11 @@ class Store:
         """Only for a plain pool of ours: the others move their connections themselves."""
         pool = getattr(client, "connection_pool", None)
         return self._owned and type(client) is redis.Redis and type(pool) is redis.ConnectionPool
+
+
+def _cause(error: redis.ResponseError) -> str:
+    """redis-py puts the command before it."""
+    return str(error).rpartition(" caused error: ")[2]
 
 
 def _is_of_broken_data(error: redis.ResponseError) -> bool:
@@ -421,15 +441,15 @@ def _carried(transaction: Transaction, look: Look | None) -> Reply | None:
     return transaction.carry(look.commands)
 
 
-def _without_errors(question: Question, answers: list[Any]) -> list[Any]:
-    needed = len(question.commands) - question.carried
-    for position, answer in enumerate(answers):
-        if isinstance(answer, Exception):
-            if position < needed:
-                raise answer
-            # A server that takes no writes still answers what was asked.
-            log.warning("%s, carried along by a check: %s", question.commands[position][0], answer)
-    return answers
+def _named(error: Exception, key: str) -> Exception:
+    """With the key of the command that it answers, of the several that were asked."""
+    return _Refusal(str(error), key) if isinstance(error, redis.ResponseError) else error
+
+
+class _Refusal(redis.ResponseError):
+    def __init__(self, text: str, key: str) -> None:
+        super().__init__(text)
+        self.key = key
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 import redis
@@ -60,6 +61,34 @@ class Dripping:
 
     def close(self) -> None:
         self._listener.close()
+
+
+class Lying(Proxy):
+    """``lie`` is what it answers instead, ``more`` what it adds."""
+
+    lie = more = b""
+
+    def _answer(self, data: bytes, client: socket.socket) -> None:
+        super()._answer((self.lie or data) + self.more, client)
+
+
+@pytest.mark.parametrize(
+    ("lie", "more"),
+    [
+        (b":1\r\n", b""), (b"$-1\r\n", b""), (b"*0\r\n", b""), (b"*-1\r\n", b""),
+        (b"*2\r\n$-1\r\n$-1\r\n", b""), (b"", b"+OK\r\n"), (b"", b"*4\r\n"),
+    ],
+)  # fmt: skip
+def test_promise_9_an_answer_that_is_none_is_an_outage(
+    make_authority: Make, server: Server, lie: bytes, more: bytes
+) -> None:
+    with closing(Lying(server)) as lying:
+        authority = make_authority(lying.url)
+        token = authority.issue("alice").access
+        lying.lie, lying.more = lie, more
+        assert outage_of(authority, token)
+        lying.lie = lying.more = b""
+        assert authority.check(token).subject == "alice"
 
 
 @pytest.mark.parametrize("answer", [b"+OK\r\n", b"$-1\r\n" * 20], ids=["AUTH", "errors"])
@@ -208,6 +237,17 @@ class TestBreaker:
         for _ in range(3):
             now[0] += 1.3
             assert [self.admits(breaker) for _ in range(5)] == [True, *[False] * 4]
+
+    def test_one_that_opens_and_closes_all_the_time_is_told_once_a_minute(
+        self, now: list[float], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        breaker = Breaker(2, 1)
+        for _ in range(50):
+            self.fail(breaker, 2)
+            now[0] += 1.5
+            breaker.admit()
+            breaker.succeeded()
+        assert len(caplog.messages) == 2 * 2  # in 75 seconds: gone, and there again
 
     def test_half_open_one_success_closes_it(self, now: list[float]) -> None:
         breaker = Breaker(1, 1)
