@@ -88,9 +88,14 @@ class Feed:
         with self._lock:
             listener = self._listener
             if listener is None or listener.pid != os.getpid():
-                listener = self._listener = self._make()
+                listener = self._make()
+                try:
+                    listener.start()
+                except RuntimeError as error:  # the system has no thread left
+                    log.debug("revocations are not heard: %s", error)
+                    return listener
                 weakref.finalize(self, listener.stop)
-                listener.start()
+                self._listener = listener
             return listener
 
 

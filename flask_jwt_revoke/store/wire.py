@@ -12,7 +12,7 @@ from typing import Any
 import hiredis
 import redis
 
-from .names import addresses_of
+from .names import addresses_of, start
 from .sockets import is_late, limit
 
 _AT_ONCE = 65_536
@@ -66,7 +66,7 @@ class Wire:
         timer = threading.Timer(seconds, _cut, (connection,))
         timer.daemon = True
         try:
-            timer.start()
+            start(timer)
             connection.connect()
         finally:
             timer.cancel()

@@ -65,6 +65,35 @@ def test_each_address_is_tried_in_turn(
     assert authority.check(authority.issue("alice").access).subject == "alice"
 
 
+@pytest.mark.parametrize("scheme", ["redis", "rediss"])
+def test_promise_9_no_thread_is_left(
+    make_authority: Make, monkeypatch: pytest.MonkeyPatch, at_port: Server, scheme: str
+) -> None:
+    authority = make_authority(APP.at(f"{scheme}://localhost:{at_port.port}"))
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none_left)
+        with pytest.raises(Outage):
+            authority.issue("alice")
+    if scheme == "redis":
+        assert authority.issue("alice")
+
+
+def test_a_near_cache_listens_once_there_is_a_thread(
+    make_authority: Make, monkeypatch: pytest.MonkeyPatch, at_port: Server
+) -> None:
+    authority = make_authority(at_port.url, near_cache_staleness=1)
+    token = authority.issue("alice").access
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none_left)
+        assert authority.check(token, strict=True)
+    assert authority.check(token, strict=True)
+    assert any(one.name == "flask_jwt_revoke feed" for one in threading.enumerate())
+
+
+def none_left(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 def test_promise_9_a_name_that_nobody_has(
     make_authority: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
