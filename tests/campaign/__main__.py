@@ -51,7 +51,8 @@ def one(name: str, seconds: float, seed: int, options: argparse.Namespace) -> Ro
         return interrupted.run(name, seconds=seconds, seed=seed)
     if name == "threads":
         return crowd.pairs(each=options.pairs, seed=seed)
-    return served_by_gunicorn.run(name, seconds=seconds, reloads=options.reloads, seed=seed)
+    watched = max(seconds, options.watch * 60)
+    return served_by_gunicorn.run(name, seconds=watched, reloads=options.reloads, seed=seed)
 
 
 def arguments() -> argparse.Namespace:
@@ -66,7 +67,7 @@ def arguments() -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--minutes", type=positive, default=25, metavar="N",
-        help="shared by the faults (default: %(default)s); the threads and the reloads come on top",
+        help="shared by the faults (default: %(default)s); the threads and gunicorns come on top",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, help="repeats a run, as far as time does")
     parser.add_argument("--workers", type=int, default=6, help="callers at once (%(default)s)")
@@ -75,6 +76,10 @@ def arguments() -> argparse.Namespace:
         help="seconds that one strike may last (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--pairs", type=int, default=PAIRS, help="a thread (default: %(default)s)")
+    parser.add_argument(
+        "--watch", type=positive, default=10, metavar="N",
+        help="minutes in which no worker of a gunicorn may grow, after its reloads (%(default)s)",
+    )  # fmt: skip
     parser.add_argument("--reloads", type=int, default=RELOADS, help="a gunicorn (%(default)s)")
     return parser.parse_args()
 
