@@ -190,7 +190,7 @@ def test_one_line_a_minute(
     make_authority: Make, own: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     authority = make_authority(own.url, timeout=0.02, breaker_failures=2, breaker_pause=0.02)
-    token = authority.issue("alice").access
+    token = make_authority(own.url).issue("alice").access
     own.pause()
     with caplog.at_level(logging.WARNING, "flask_jwt_revoke"):
         for _ in range(30):
