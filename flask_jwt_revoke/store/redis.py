@@ -384,7 +384,7 @@ class Store:
     def _replicas(self, pipe: Any, until: float) -> Replicas | None:
         if not self._wait_replicas:
             return None
-        replicas = Replicas(self._wait_replicas, until)
+        replicas = Replicas(self._wait_replicas, until, self._is_log_due)
         replicas.are_counted_by(pipe)
         return replicas
 

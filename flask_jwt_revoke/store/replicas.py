@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -25,11 +26,15 @@ _SHARE = 0.5
 
 
 class Replicas:
-    """``wanted`` of them, asked by ``until`` (``time.monotonic``) once EXEC has answered."""
+    """``wanted`` of them, asked by ``until`` (``time.monotonic``) once EXEC has answered.
 
-    def __init__(self, wanted: int, until: float) -> None:
+    ``is_log_due`` answers whether the log is to say of a cause again.
+    """
+
+    def __init__(self, wanted: int, until: float, is_log_due: Callable[[str], bool]) -> None:
         self._wanted = wanted
         self._until = until
+        self._is_log_due = is_log_due
         self._is_awaited = False
         self._found = 0
 
@@ -58,13 +63,17 @@ class Replicas:
             connection.send_command("WAIT", str(self._wanted), str(self._patience(connection)))
             self._found = int(connection.read_response())
         except redis.ResponseError as error:
-            log.warning("Redis refuses to count its replicas: %s", error)
+            self._say(f"Redis refuses to count its replicas: {error}")
         except (redis.RedisError, OSError) as error:
             connection.disconnect()
-            log.warning("The replicas could not be counted: %s: %s", type(error).__name__, error)
+            self._say(f"The replicas could not be counted: {type(error).__name__}: {error}")
         else:
             if self.are_missing:
-                log.warning("A revocation is on %d replicas, not %d", self._found, self._wanted)
+                self._say(f"A revocation is on {self._found} replicas, not {self._wanted}")
+
+    def _say(self, line: str) -> None:
+        if self._is_log_due(line):
+            log.warning(line)
 
     def _patience(self, connection: Any) -> int:
         """In milliseconds; 0 would mean for ever."""

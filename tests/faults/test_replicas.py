@@ -225,6 +225,17 @@ def test_more_than_there_are(make_authority: Make, two: Pair) -> None:
         authority.check(pair.access)
 
 
+def test_replicas_that_are_missing_are_told_once_a_minute(
+    make_authority: Make, two: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority = make_authority(two.primary.url, wait_replicas=2, timeout=TIMEOUT)
+    for number in range(3):
+        with pytest.raises(NotReplicated):
+            authority.block(f"user {number}")
+    assert caplog.messages
+    assert len(set(caplog.messages)) == len(caplog.messages)
+
+
 def test_none_is_asked_for_unless_it_is_set(make_authority: Make, two: Pair) -> None:
     authority = make_authority(two.primary.url)
     pair = authority.issue("alice")
