@@ -1,6 +1,6 @@
 """Mutated tokens: no exception but a refusal, none accepted that is not genuine, no key added.
 
-A tenth of them goes through the whole HTTP stack. For a long run:
+Hypothesis draws them, and a tenth of them goes through the whole HTTP stack. For a long run:
 
     python -m tests.mutations --tokens 1000000
 """
@@ -19,7 +19,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import hypothesis.strategies as st
 from flask import Flask
+from hypothesis import HealthCheck, given, seed, settings
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from flask_jwt_revoke import Authority, JWTRevoke, TokenRefused, current_token
@@ -71,11 +73,13 @@ ODD_JSON = (
 )  # fmt: skip
 
 
-class Mutator:
-    """The same tokens for the same seed and the same originals."""
+#: Tokens of one example.
+BATCH = 100
 
-    def __init__(self, seed: int, originals: list[str]) -> None:
-        self._random = random.Random(seed)
+
+class Mutator:
+    def __init__(self, chance: random.Random, originals: list[str]) -> None:
+        self._random = chance
         self._originals = originals
         self._kinds: tuple[Callable[[str], str], ...] = (
             self._character, self._bit, self._slice, self._segments, self._spelling, self._splice,
@@ -259,31 +263,52 @@ class Campaign:
     ``reasons`` counts the answers: ``live``, or the reason of the refusal.
     """
 
-    def __init__(self, server: Server, seed: int) -> None:
+    def __init__(self, server: Server, strategy: str) -> None:
         self.server = server
         self.reasons: Counter[str] = Counter()
         self.answers: Counter[int] = Counter()
-        self._app = _app(server, STRATEGIES[seed % len(STRATEGIES)])
+        self._app = _app(server, strategy)
         self._door: Authority = self._app.extensions["jwt_revoke"]
         # Nothing is due to be written by the passage of time.
         self._clock = self._door.clock = Clock(time.time())
-        self._mutator = Mutator(seed, self._originals())
-        self._random = random.Random(seed)
+        self._originals = self._issued()
         self._reads = [_environ("GET", path) for path in READS]
         self._writes = [_environ(method, path) for method, path in WRITES]
 
-    def run(self, tokens: int) -> None:
+    def run(self, tokens: int, *, first: int, whole: bool = False) -> None:
+        """The same tokens for the same ``first`` seed.
+
+        ``whole``: Hypothesis draws each choice, so that it can make a failure small. That
+        takes ten times as long; otherwise it draws a seed for each batch.
+        """
+        size = BATCH // 10 if whole else BATCH
+
+        @seed(first)
+        @settings(
+            max_examples=-(-tokens // size),
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(st.randoms(use_true_random=not whole))
+        def examples(chance: random.Random) -> None:
+            self._batch(chance, size)
+
         with nothing_written(self.server):
-            for number in range(tokens):
-                token = self._mutator.token()
-                self._check(token)
-                if number % 10 == 0:
-                    self._request(token)
+            examples()
+
+    def _batch(self, chance: random.Random, size: int) -> None:
+        mutator = Mutator(chance, self._originals)
+        for number in range(size):
+            token = mutator.token()
+            self._check(token, chance)
+            if number % 10 == 0:
+                self._request(token, chance)
 
     def close(self) -> None:
         self._door.close()
 
-    def _originals(self) -> list[str]:
+    def _issued(self) -> list[str]:
         door = self._door
         live, ended, bob = door.issue("alice"), door.issue("alice"), door.issue("bob", device="x")
         outside = {"sub": "carol", "jti": "J1", "exp": int(self._clock.now) + 900}
@@ -294,8 +319,8 @@ class Campaign:
             signed(outside), named,
         ]  # fmt: skip
 
-    def _check(self, token: str) -> None:
-        type = "refresh" if self._random.random() < 0.2 else "access"
+    def _check(self, token: str, chance: random.Random) -> None:
+        type = "refresh" if chance.random() < 0.2 else "access"
         try:
             claims = self._door.check(token, type=type)
         except TokenRefused as refused:
@@ -306,13 +331,13 @@ class Campaign:
         assert claims.subject == json.loads(decoded(token.split(".")[1]))["sub"]
         assert claims.type == type
 
-    def _request(self, token: str) -> None:
+    def _request(self, token: str, chance: random.Random) -> None:
         text = token.encode("utf-8", "replace").decode("latin-1")
-        by_cookie = self._random.random() < 0.3
+        by_cookie = chance.random() < 0.3
         genuine = is_genuine(text.strip(), self._clock.now)
         # A genuine token may write, and an expired one may log out; a cookie may be cut to one.
         may_write = by_cookie or is_genuine(text.strip(), self._clock.now, allow_expired=True)
-        environ = dict(self._random.choice(self._reads if may_write else self._writes))
+        environ = dict(chance.choice(self._reads if may_write else self._writes))
         if by_cookie:
             environ["HTTP_COOKIE"] = f"access_token={text}; refresh_token={text}; csrf_token={text}"
             environ["HTTP_X_CSRF_TOKEN"] = text
@@ -353,10 +378,9 @@ def _environ(method: str, path: str) -> dict[str, Any]:
 
 
 @contextmanager
-def campaign(server: Server, seed: int) -> Iterator[Campaign]:
-    with server.client() as client:
-        client.flushall()
-    made = Campaign(server, seed)
+def campaign(server: Server, strategy: str) -> Iterator[Campaign]:
+    server.empty()
+    made = Campaign(server, strategy)
     try:
         yield made
     finally:
@@ -367,17 +391,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=__doc__)
     parser.add_argument("--tokens", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    wanted = parser.parse_args()
     server = Server(BINARIES["valkey"] or "")
     try:
-        for strategy, name in enumerate(STRATEGIES):
-            seed = given.seed * len(STRATEGIES) + strategy
-            share = given.tokens // len(STRATEGIES) + (strategy < given.tokens % len(STRATEGIES))
+        for strategy in STRATEGIES:
             started = time.monotonic()
-            with campaign(server, seed) as one:
-                one.run(share)
-            took = time.monotonic() - started
-            sys.stdout.write(f"{name}: {share} tokens in {took:.0f} s, seed {seed}\n")
+            with campaign(server, strategy) as one:
+                one.run(-(-wanted.tokens // len(STRATEGIES)), first=wanted.seed)
+            took, tokens = time.monotonic() - started, one.reasons.total()
+            sys.stdout.write(f"{strategy}: {tokens} tokens in {took:.0f} s, seed {wanted.seed}\n")
             sys.stdout.write(f"  checks {dict(one.reasons.most_common())}\n")
             sys.stdout.write(f"  answers {dict(one.answers.most_common())}\n")
     finally:
