@@ -237,6 +237,33 @@ def test_a_crash_leaves_both_or_neither(make_authority: Make, server: Server, ve
         wire.close()
 
 
+@pytest.mark.parametrize("kind", ["valkey", "cluster"])
+def test_a_trail_that_was_spoiled_holds_up_no_revocation(
+    make_authority: Make,
+    servers: Callable[[str], Any],
+    kind: str,
+    records: list[logging.LogRecord],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    redis = servers(kind)
+    authority = make_authority(redis.url, audit_length=100_000, timeout=5)
+    with redis.client() as client:
+        client.flushall()
+        store = authority.store
+        client.set(store.audit_keys("alice")[0], "somebody else's")
+        first, second = authority.issue("alice"), authority.issue("alice")
+        authority.logout(first.access)
+        assert authority.logout_everywhere("alice") == 2
+        authority.block("alice")
+        assert client.exists("jwtrevoke:{alice}:blocked")
+        client.flushall()
+    events = [one.event for one in records]
+    assert events == ["logged-out", "logged-out-everywhere", "subject-blocked"]
+    assert caplog.text.count("took no entry: WRONGTYPE") == 3
+    with pytest.raises(TokenRefused):
+        authority.check(second.access)
+
+
 def test_an_outage_is_not_logged_as_a_revocation(
     make_authority: Make, records: list[logging.LogRecord]
 ) -> None:

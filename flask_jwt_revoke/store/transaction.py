@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,8 @@ from .question import Command
 from .replicas import Replicas
 from .replies import Pairs, text, texts
 from .slots import SLOTS, audit_key
+
+log = logging.getLogger("flask_jwt_revoke")
 
 _SAMPLE = 16
 # redis-py sends no PUBLISH in a transaction of a cluster. KEYS[1]: a key of the subject.
@@ -38,6 +41,13 @@ class Reply:
 
     __slots__ = ("value",)
     value: Any
+
+
+def _queued(pipe: Any) -> list[Any]:
+    """The words of each command, which redis-py forgets with EXEC."""
+    if isinstance(pipe, ClusterPipeline):
+        return [one.args for one in pipe._execution_strategy.command_queue]
+    return [words for words, _ in pipe.command_stack]
 
 
 class Transaction:
@@ -67,6 +77,7 @@ class Transaction:
         self._announcer = announcer
         self._replicas = replicas
         self._replies: dict[int, Reply] = {}
+        self._of_trail: set[int] = set()
         #: What the audit trail has to say of it, once it is through.
         self.entries: list[Any] = []
 
@@ -94,6 +105,7 @@ class Transaction:
         """Add an entry to the audit trail, of which ``length`` are kept, or a few more."""
         key, most = self._audit(length)
         self.pipe.xadd(key, dict(entry), maxlen=most, approximate=True)
+        self._of_trail.add(len(self.pipe) - 1)
 
     def append_count(
         self, entry: Mapping[str, str], length: int, *, since: float, sessions: bool
@@ -104,6 +116,7 @@ class Transaction:
         limits = most, f"({since!r}", int(sessions)
         words = [word for field in entry.items() for word in field]
         self.pipe.execute_command("EVAL", _APPEND, len(names), *names, *limits, *words)
+        self._of_trail.add(len(self.pipe) - 1)
 
     def _audit(self, length: int) -> tuple[str, int]:
         """The stream of the audit trail, and its share of the entries."""
@@ -272,7 +285,21 @@ class Transaction:
         return self._reply()
 
     def commit(self) -> None:
-        self.take(self.pipe.execute())
+        """Raises what failed, but for an entry of the trail.
+
+        Redis goes on after a command that fails: all else has been carried out, and a trail
+        that somebody has spoiled is no reason to say that it has not.
+        """
+        queued = _queued(self.pipe)
+        answers = self.pipe.execute(raise_on_error=False)
+        for position, answer in enumerate(answers):
+            if not isinstance(answer, Exception):
+                continue
+            if position not in self._of_trail:
+                self.pipe.annotate_exception(answer, position + 1, queued[position])
+                raise answer
+            log.warning("The audit trail in Redis took no entry: %s", answer)
+        self.take(answers)
 
     def take(self, answers: Sequence[Any]) -> None:
         """The answers to all that was queued on the pipeline."""
