@@ -134,9 +134,10 @@ class _Lookup:
                 yield command[1], None if answer is None else text(answer)
 
     def _name(self, key: str) -> str:
-        _, kind, id = self._ledger.store.keys.parts(key) or ("", key, "")
+        subject, kind, id = self._ledger.store.keys.parts(key) or ("", key, "")
         if kind == "revoked":
-            return "token" if id == self._claims.id else "session"
+            name = "token" if id == self._claims.id else "session"
+            return name if subject == self._claims.subject else f"{name}, by its issuer"
         return {"tokens": "index", "sessions": "refresh token"}.get(kind, kind)
 
     def _exchange(self) -> str | None:

@@ -250,3 +250,18 @@ def test_a_type_that_is_not_looked_up(make_console: Make) -> None:
     assert why["steps"][-1]["name"] == "looked up"
     console.clock.now += 901
     assert console.json("why", pair.access, exit_code=1)["reason"] == "expired"
+
+
+def test_each_step_of_an_outside_token_has_a_name_of_its_own(make_console: Make) -> None:
+    key = "an issuer's secret, long enough for HS256"
+    issuer = {"keys": {"1": key}, "algorithms": ["HS256"], "audience": "shop"}
+    console = make_console(issuers={"https://id.example": issuer})
+    named = {"iss": "https://id.example", "aud": "shop", "sub": "alice", "jti": "J1", "sid": "S1"}
+    now = console.clock()
+    token = jwt.encode({**named, "iat": now, "exp": now + 600}, key, headers={"kid": "1"})
+    console.authority.revoke_outside_token("https://id.example", "J1")
+    why = console.json("why", token, exit_code=1)
+    names = [one["name"] for one in why["steps"]]
+    assert len(set(names)) == len(names)
+    (decided,) = (one for one in why["steps"] if one["outcome"] == "refused")
+    assert decided["name"] == "token, by its issuer"
