@@ -483,7 +483,7 @@ class Authority:
         :raises RevokedToken: the session to keep had ended already; so has everything else.
         :raises SubjectBlocked: with ``keep``; nothing was done.
         """
-        check_id("subject", subject)
+        self.config.check_named(check_id("subject", subject))
         now = self.clock()
         if keep is not None:
             return self._keep_one(subject, check_id("keep", keep), now, reason, claims, actor=actor)
@@ -495,11 +495,12 @@ class Authority:
 
     def block(self, subject: str, *, reason: str = "blocked", actor: str | None = None) -> None:
         """Refuse each token of a subject, and each sign-in, until it is unblocked."""
+        self.config.check_named(check_id("subject", subject))
         now = self.clock()
         about = {"at": now, "reason": reason, "subject": subject, "actor": actor}
         why = self._cause(reason, now, actor)
         with self._ending() as ledger:
-            ledger.block(check_id("subject", subject), now, why)
+            ledger.block(subject, now, why)
             self._tell.of(signals.subject_blocked, **about)
 
     def unblock(self, subject: str, *, actor: str | None = None) -> bool:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from .errors import ConfigurationError
-from .issuers import SEPARATOR, Issuer, issuers_of
+from .issuers import SEPARATOR, Issuer, issuers_of, nobody_of
 
 PREFIX = "JWT_REVOKE_"
 SCHEMES = (
@@ -367,6 +367,13 @@ class Config:
             return None
         name, found, _ = subject.partition(SEPARATOR)
         return self.issuers.get(name) if found else None
+
+    def check_named(self, subject: str) -> str:
+        """:raises ValueError: it is an issuer, and nobody's name there."""
+        issuer = self.issuer_of(subject)
+        if issuer is not None and subject == nobody_of(issuer.name):
+            raise ValueError(f"{subject} names nobody of {issuer.name}: write the sub after it")
+        return subject
 
     def _check_together(self) -> None:
         self._check_keys()

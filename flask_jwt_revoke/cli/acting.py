@@ -106,7 +106,7 @@ def _choice(
 def block(subject: str, as_json: bool, **how: Any) -> None:
     """Refuse each token of SUBJECT, and each sign-in, until it is unblocked."""
     authority = door()
-    check_id("subject", subject)
+    authority.config.check_named(check_id("subject", subject))
     if not how["dry_run"]:
         authority.block(subject, reason=how["reason"], actor=how["actor"])
     if as_json:

@@ -209,3 +209,14 @@ def test_the_verbs_tell_the_actor_to_whoever_asks_from_python(
     authority.logout_session("alice", "S1", actor="admin")
     authority.block("alice")
     assert [actor for _, _, actor in heard] == ["admin"] * 5 + [None]
+
+
+def test_an_issuer_is_no_subject_of_its_own(make_console: Make) -> None:
+    keys = {"keys": {"1": "k" * 32}, "algorithms": ["HS256"], "audience": "shop"}
+    console = make_console(issuers={"https://id.example": keys})
+    for words in (("block",), ("block", "--dry-run"), ("logout",)):
+        result = console(*words, "https://id.example#")
+        assert result.exit_code == 2
+        assert "names nobody of https://id.example" in result.stderr
+    assert console("block", "https://id.example#alice").exit_code == 0
+    assert console("block", "https://other.example#").exit_code == 0
