@@ -175,11 +175,12 @@ class _Count:
             self.census.sessions += len(live)
             self.census.began.update(one.created // 60 for one in live)
             if self.rules.config.strategy == "version":
-                # It indexes no token of its own.
-                self.census.tokens += sum(self._live_tokens(one) for one in live)
+                # It indexes outside tokens alone, whose sessions have no refresh token.
+                own = (one for one in live if one.refresh)
+                self.census.tokens += sum(self._live_tokens(one) for one in own)
 
     def _live_tokens(self, session: Session) -> int:
-        return bool(session.refresh) + len(self.rules.unexpired(session.others, self.now))
+        return 1 + len(self.rules.unexpired(session.others, self.now))
 
     def _add_tokens(self, batch: Batch, subjects: list[str]) -> None:
         since = f"({self.now - self.rules.config.leeway}"

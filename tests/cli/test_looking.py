@@ -174,6 +174,10 @@ def test_stats_of_the_version_strategy_count_what_the_sessions_name(
     console.authority.rotate(pair.refresh)
     found = console.json("stats")
     assert (found["subjects"], found["sessions"], found["tokens"]) == (1, 1, 3)
+    outside = {"sub": "bob", "jti": "J1", "sid": "S1", "exp": console.authority.clock() + 600}
+    console.authority.record(outside)
+    found = console.json("stats")
+    assert (found["subjects"], found["sessions"], found["tokens"]) == (2, 2, 4)
 
 
 def test_stats_count_checks(server: Server, make_console: Make) -> None:
