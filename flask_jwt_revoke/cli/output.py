@@ -48,11 +48,15 @@ def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> bool:
     except ImportError:
         return False
     shown = table.Table(box=box.SIMPLE_HEAD)
-    for column in columns:
-        shown.add_column(column, overflow="fold")
+    # A terminal is narrow: what is empty in all rows takes no room in it.
+    filled = [
+        place for place in range(len(columns)) if not cells or any(row[place] for row in cells)
+    ]
+    for place in filled:
+        shown.add_column(columns[place], overflow="fold")
     for row in cells:
         # As Text, in which rich looks for no markup.
-        shown.add_row(*map(text.Text, row))
+        shown.add_row(*(text.Text(row[place]) for place in filled))
     console.Console(emoji=False, highlight=False).print(shown)
     return True
 

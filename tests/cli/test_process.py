@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,6 +110,18 @@ def test_a_terminal_gets_a_table_from_rich(shell: Shell, authority: Authority) -
     assert "\x1b[31m" not in said
     assert "[bold" in said
     assert "alice: 1 session." in said
+
+
+def test_columns_that_are_empty_take_no_room(shell: Shell, authority: Authority) -> None:
+    pair = authority.issue("alice", device="Pixel 8")
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = shell.start("sessions", "alice", stdout=theirs)
+    os.close(theirs)
+    said = everything_on(ours)
+    process.communicate(timeout=60)
+    assert pair.session_id in said
+    assert "device id" not in said
 
 
 def test_a_terminal_is_asked_for_the_token_and_does_not_show_it(
