@@ -6,6 +6,7 @@ from typing import IO, Any
 
 import click
 
+from ..errors import RevokedToken
 from ..explanation import Explanation
 from .group import REFUSED, as_json, door, jwt
 from .output import fields, say, say_json, table
@@ -81,5 +82,7 @@ def _verdict(found: Explanation, now: float) -> str:
     because = _MEANINGS.get(found.because, since(found.because, now)).rstrip(".")
     if not found.live:
         at_key = f" ({found.key})" if found.key else ""
+        if found.key and found.reason != RevokedToken.reason:
+            at_key = f"; and it would be refused at {found.key}"
         return f"Refused, {found.reason}: {because}{at_key}."
     return f"Live, by JWT_REVOKE_ON_LOST_DATA: {because}." if because else "Live."

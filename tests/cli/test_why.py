@@ -141,6 +141,8 @@ def test_an_expired_token(server: Server, make_console: Make) -> None:
     why = console.json("why", dead.access, exit_code=1)
     assert why["reason"] == "expired"
     assert why["key"].startswith("jwtrevoke:{alice}:revoked:")
+    told = console("why", dead.access).stdout
+    assert f"The token has expired; and it would be refused at {why['key']}." in told
     assert "1 second ago" in console("why", live.access).stdout
     # What was kept for it goes with it, and is not missed.
     lose(console, "version")
