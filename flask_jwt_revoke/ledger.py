@@ -34,8 +34,9 @@ from .strategies import Strategy, shared_question, shared_verdict, whole
 T = TypeVar("T")
 Choose = Callable[[list[Session]], list[Session]]
 
-# Tokens that one transaction ends: between two of them Redis serves the others.
-_AT_ONCE = 1000
+# Tokens that one transaction ends: between two of them Redis serves the others, who wait no longer
+# for it than a check takes.
+_AT_ONCE = 64
 
 
 class Ledger:
@@ -442,10 +443,15 @@ class Ledger:
     def _end_rest(self, subject: str, now: float, tokens: Pairs, why: Cause) -> None:
         """End what the first transaction left: the tokens over its share, and any that came
         into the index since it was read. Those issued here are refused already, by the version.
+
+        The last transaction tells of all, and the replicas that have it have all before it.
         """
-        for start in range(0, len(tokens), _AT_ONCE):
-            some = tokens[start : start + _AT_ONCE]
-            self.transact(subject, now, partial(self._end_tokens, tokens=some, why=why.mark))
+        shares = [tokens[start : start + _AT_ONCE] for start in range(0, len(tokens), _AT_ONCE)]
+        for share in shares[:-1]:
+            write = partial(self.strategy.on_logout_everywhere, tokens=share, mark=why.mark)
+            self.transact(subject, now, write)
+        for last in shares[-1:]:
+            self.transact(subject, now, partial(self._end_tokens, tokens=last, why=why.mark))
 
     def _version(self, subject: str, version: Reply) -> int:
         """:raises BrokenData: no token can be issued under what stands there."""
