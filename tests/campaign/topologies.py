@@ -39,9 +39,9 @@ class Replicated:
         self._stack = ExitStack()
         first, *others = free_ports(3)
         self.primary = self._server(first)
-        self.replicas = [
-            self._server(port, "--replicaof", "127.0.0.1", str(first)) for port in others
-        ]
+        self.replicas = [self._server(port) for port in others]
+        for replica in self.replicas:
+            follow(replica, first)
         self._wait_for_replicas()
         # Their first word may come a second after they are online.
         wait_until(lambda: have_all(self.primary, len(self.replicas)), "the replicas have all")
@@ -68,8 +68,7 @@ class Replicated:
 
     def rejoin(self, old: Server) -> None:
         """The old primary, running again, follows the new one."""
-        with old.client() as client:
-            client.replicaof("127.0.0.1", str(self.primary.port))
+        follow(old, self.primary.port)
         self.replicas.append(old)
         self._wait_for_replicas()
         self._wait_for_sentinel()
@@ -77,9 +76,9 @@ class Replicated:
     def close(self) -> None:
         self._stack.close()
 
-    def _server(self, port: int, *options: str) -> Server:
+    def _server(self, port: int) -> Server:
         server = Server(
-            self._binary, "--save", "", "--repl-diskless-sync-delay", "0", *options,
+            self._binary, "--save", "", "--repl-diskless-sync-delay", "0",
             port=port, also=REPLICAS,
         )  # fmt: skip
         self._stack.callback(server.close)
@@ -111,6 +110,12 @@ class Replicated:
             return flags == ["slave"] * len(self.replicas)
 
         wait_until(sound, "Sentinel knows the replicas")
+
+
+def follow(replica: Server, port: int) -> None:
+    """By command: one that starts as a replica waits for a second before it connects."""
+    with replica.client() as client:
+        client.replicaof("127.0.0.1", str(port))
 
 
 def have_all(primary: Server, replicas: int) -> bool:

@@ -28,7 +28,7 @@ from flask_jwt_revoke import (
 )
 from flask_jwt_revoke.cli import jwt
 
-from ..campaign.topologies import Replicated, ReplicatedCluster, have_all, wait_until
+from ..campaign.topologies import Replicated, ReplicatedCluster, follow, have_all, wait_until
 from ..conftest import Clock, missing
 from ..redis_page import APP, REPLICAS
 from ..servers import BINARIES, Server, free_ports
@@ -55,8 +55,8 @@ class Pair:
             primary = stack.enter_context(
                 closing(Server(binary, *options, port=first, also=REPLICAS))
             )
-            follows = ("--replicaof", "127.0.0.1", str(first))
-            replica = stack.enter_context(closing(Server(binary, *options, *follows, port=second)))
+            replica = stack.enter_context(closing(Server(binary, *options, port=second)))
+            follow(replica, first)
             pair = cls(primary, replica)
             pair.wait()
             yield pair
