@@ -49,8 +49,14 @@ def test_an_honest_app_is_never_wrong(server: Server) -> None:
 
 
 class Sleepy(Direct):
+    """Until its first check is over."""
+
+    has_slept = False
+
     def check(self, token: Token) -> Found:
-        time.sleep(0.03)
+        if not self.has_slept:
+            time.sleep(0.03)
+        self.has_slept = True
         return super().check(token)
 
 
