@@ -21,7 +21,7 @@ from .population import Population
 from .workers import KINDS, Asker, Workers
 
 DURABLE = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
-BATCH = 150
+BATCH = 100
 #: Requests of one token each, after each batch.
 PATHS = ("/near", "/near", "/strict")
 #: Checks that begin past the bound: fewer would prove little, however many there are of others.
@@ -32,9 +32,14 @@ CHECKERS = ("sync", *["gthread"] * 4, *["gevent"] * 3)
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """``staleness`` is the bound, in seconds. ``lie`` names a liar to serve instead."""
+    """``staleness`` is the bound, in seconds. ``lie`` names a liar to serve instead.
+
+    Each checker rests for about ``rest`` seconds after each batch.
+    """
 
     staleness: float
+    kinds: tuple[str, ...] = tuple(KINDS)
+    rest: float = 0.0
     near: bool = True
     lie: str | None = None
     server: str = "valkey"
@@ -70,7 +75,7 @@ class Stage:
         lie = f"{plan.lie} {plan.staleness}" if plan.lie else None
         self.workers = {
             kind: stack.enter_context(closing(Workers(kind, plan.settings(self.network.url), lie)))
-            for kind in KINDS
+            for kind in plan.kinds
         }
         for each in self.workers.values():
             each.wait()
@@ -112,9 +117,10 @@ class Stage:
     def _working(self) -> Iterator[list[Check]]:
         found: list[Check] = []
         stop = threading.Event()
-        with ThreadPoolExecutor(len(CHECKERS) + 1) as pool:
+        kinds = [kind for kind in CHECKERS if kind in self.workers]
+        with ThreadPoolExecutor(len(kinds) + 1) as pool:
             futures = [pool.submit(self._revoke, stop)]
-            futures += [pool.submit(self._check, kind, found, stop) for kind in CHECKERS]
+            futures += [pool.submit(self._check, kind, found, stop) for kind in kinds]
             try:
                 yield found
             finally:
@@ -136,7 +142,7 @@ class Stage:
     def _check(self, kind: str, found: list[Check], stop: threading.Event) -> None:
         chance = random.Random(self.random.random())
         with closing(Asker(self.workers[kind])) as asker:
-            while not stop.is_set():
+            while not stop.wait(chance.uniform(0, 2 * self.plan.rest)):
                 self._check_many(asker, found, chance)
                 self._check_each(asker, found, chance)
 

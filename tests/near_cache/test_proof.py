@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,11 @@ from .judge import Row, table, total
 from .stage import PAST, Plan, Stage, staged
 
 CHECKS = 40_000
+#: Under each fault at least, however short its time is.
+EACH = 500
 STALENESS = 0.3
+#: Seconds. Faults take the time that they take; more checks in it would show no more.
+REST = 0.12
 
 #: After these no listener's connection is the one that it was.
 ENDS_CONNECTIONS = (
@@ -29,11 +34,21 @@ def run(stage: Stage, *names: str, checks: int) -> list[Row]:
     return rows
 
 
+def plan(*, rest: float = REST, **options: Any) -> Plan:
+    return Plan(staleness=STALENESS, rest=rest, **options)
+
+
+def liar(lie: str) -> Plan:
+    """One process, with one checker, is enough to lie."""
+    return plan(lie=lie, kinds=("sync",), rest=REST / 4)
+
+
 @pytest.mark.timeout(400)
 def test_promise_10_no_acceptance_past_the_bound_under_any_fault() -> None:
-    names = [*FAULTS, "none"]
-    with staged(Plan(staleness=STALENESS)) as stage:
-        rows = run(stage, *names, checks=CHECKS)
+    with staged(plan()) as stage:
+        rows = run(stage, *FAULTS, checks=EACH * len(FAULTS))
+        # A busy machine has more left to look at.
+        rows += run(stage, "none", checks=max(EACH, CHECKS - total(rows).checks))
     assert total(rows).violations == []
     assert total(rows).checks >= CHECKS
     # A cache that is never used, before or after the faults, would prove nothing.
@@ -43,8 +58,8 @@ def test_promise_10_no_acceptance_past_the_bound_under_any_fault() -> None:
 
 
 def test_promise_1_without_a_near_cache_the_bound_is_zero() -> None:
-    with staged(Plan(staleness=STALENESS, near=False)) as stage:
-        rows = run(stage, "none", "everything cut", "Redis restarted", checks=3_000)
+    with staged(plan(near=False, kinds=("gthread", "gevent"))) as stage:
+        rows = run(stage, "none", "everything cut", "Redis restarted", checks=1_500)
     assert total(rows).violations == []
     assert total(rows).cached < total(rows).checks / 100
 
@@ -58,14 +73,15 @@ def test_promise_1_without_a_near_cache_the_bound_is_zero() -> None:
     ],
 )
 def test_the_harness_catches_a_liar(lie: str, fault: str) -> None:
-    with staged(Plan(staleness=STALENESS, lie=lie)) as stage:
-        *before, caught = run(stage, *dict.fromkeys(("none", fault)), checks=2_000)
+    with staged(liar(lie)) as stage:
+        *before, caught = run(stage, *dict.fromkeys(("none", fault)), checks=600)
     assert any("past the bound" in each for each in caught.violations)
     # Two of the lies show under their fault alone.
     assert all(row.violations == [] for row in before)
 
 
 def test_the_harness_catches_a_false_refusal() -> None:
-    with staged(Plan(staleness=STALENESS, lie="refuser")) as stage:
-        (row,) = run(stage, "none", checks=6_000)
+    with staged(liar("refuser")) as stage:
+        # One of 200 is refused: that none of 2000 is seen happens once in 20,000 runs.
+        (row,) = run(stage, "none", checks=2_000)
     assert any("refused while live" in each for each in row.violations)
