@@ -32,22 +32,27 @@ _SPARE = 8
 _ROOT = Path(__file__).parents[2]
 
 
-def run(name: str, *, seconds: float, reloads: int, seed: int) -> Row:
-    """``name`` is gunicorn-KIND. ``reloads``, then ``seconds`` in which nothing may grow."""
+def run(
+    name: str, *, seconds: float, reloads: int, seed: int, apart: float = 0, pause: float = 0
+) -> Row:
+    """``name`` is gunicorn-KIND. ``reloads``, then ``seconds`` in which nothing may grow.
+
+    ``apart`` (seconds) is between two reloads, ``pause`` between two requests of a client.
+    """
     row, rng, judge = Row(name, seed, strikes=reloads), random.Random(f"{name} {seed}"), Judge()
     with no_leak(row), ExitStack() as stack:
         server = stack.enter_context(closing(Server(BINARIES["valkey"], port=free_ports(1)[0])))
         served = stack.enter_context(closing(Gunicorn(name.removeprefix("gunicorn-"), server)))
         served.wait()
-        with Clients(served, judge, rng) as clients:
-            _reload(served, clients, row, reloads)
+        with Clients(served, judge, rng, pause) as clients:
+            _reload(served, clients, row, reloads, apart)
             _watch(served, clients, row, seconds)
         clients.audit()
     row.take(judge)
     return row
 
 
-def _reload(served: Gunicorn, clients: Clients, row: Row, reloads: int) -> None:
+def _reload(served: Gunicorn, clients: Clients, row: Row, reloads: int, apart: float) -> None:
     """The master must not grow with its reloads."""
     master, before = Memory(served.pid), 0
     for number in range(reloads):
@@ -56,6 +61,7 @@ def _reload(served: Gunicorn, clients: Clients, row: Row, reloads: int) -> None:
             before = _descriptors(served.pid)
         served.reload()
         clients.wait_for_answers(4)
+        time.sleep(apart)
     served.wait_until(lambda: len(served.workers()) == WORKERS, "the workers")
     master.judge(row, "the master")
     if _descriptors(served.pid) > before:
@@ -156,8 +162,8 @@ class Gunicorn:
 class Clients:
     """Sign in, look, log out, and look again and again."""
 
-    def __init__(self, served: Gunicorn, judge: Judge, rng: random.Random) -> None:
-        self._served, self._judge = served, judge
+    def __init__(self, served: Gunicorn, judge: Judge, rng: random.Random, pause: float) -> None:
+        self._served, self._judge, self._pause = served, judge, pause
         self._over, self._resting = threading.Event(), threading.Event()
         self._ended: list[str] = []
         self._rng = random.Random(rng.random())
@@ -216,6 +222,7 @@ class Clients:
         self, method: str, path: str, token: str = "", *, expected: int | tuple[int, ...]
     ) -> dict[str, Any] | None:
         """The answer, or None where there is none: a worker that ends drops a connection."""
+        time.sleep(self._pause)
         self._judge.count("tries")
         try:
             status, body = self._served.ask(method, path, token)

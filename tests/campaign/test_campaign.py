@@ -21,7 +21,7 @@ from .run import TIMEOUT, Effort, Row, run
 from .table import details, table
 from .wire import Wire
 
-SHORT = Effort(seconds=0.8, longest=0.3, workers=3)
+SHORT = Effort(seconds=0.8, longest=0.3, workers=3, pause=0.008)
 #: Seconds. A busy machine's answer may be late; one that hangs is not.
 BOUND = 5.0
 #: Tried by ``make soak`` alone: these start many servers, or come close to another.
@@ -82,7 +82,7 @@ def test_promise_9_a_check_that_drips_is_given_up(server: Server) -> None:
 
 @pytest.mark.parametrize("kind", interrupted.KINDS)
 def test_promise_1_interrupted_calls_leave_no_answer_to_others(kind: str) -> None:
-    row = interrupted.run(f"interrupted-{kind}", seconds=3, seed=3)
+    row = interrupted.run(f"interrupted-{kind}", seconds=2, seed=3)
     report = "\n".join([*details(row), *row.notes])
     assert not row.counts["wrong"], report
     assert not row.leaks, report
@@ -94,5 +94,10 @@ def test_promise_1_threads_revoke_and_check() -> None:
     assert_sound(crowd.pairs(each=100, seed=1))
 
 
-def test_promise_1_preloaded_workers_are_reloaded() -> None:
-    assert_sound(served_by_gunicorn.run("gunicorn-gthread", seconds=2, reloads=2, seed=1))
+@pytest.mark.parametrize("kind", served_by_gunicorn.KINDS)
+def test_promise_1_preloaded_workers_are_reloaded(kind: str) -> None:
+    """Each for a third of a minute, most of which it waits."""
+    row = served_by_gunicorn.run(
+        f"gunicorn-{kind}", seconds=6, reloads=4, seed=1, apart=0.5, pause=0.1
+    )
+    assert_sound(row)
