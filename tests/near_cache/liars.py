@@ -105,7 +105,7 @@ class Refuser(Hoarder):
     """Refuses a live token now and then."""
 
     def check(self, token: str, **options: Any) -> Claims:
-        if random.random() < 0.005:
+        if random.random() < 0.01:
             raise RevokedToken()
         return super().check(token, **options)
 

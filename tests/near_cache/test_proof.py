@@ -82,6 +82,6 @@ def test_the_harness_catches_a_liar(lie: str, fault: str) -> None:
 
 def test_the_harness_catches_a_false_refusal() -> None:
     with staged(liar("refuser")) as stage:
-        # One of 200 is refused: that none of 2000 is seen happens once in 20,000 runs.
+        # One of 100 is refused: none of 1,500 live ones would be so once in a million runs.
         (row,) = run(stage, "none", checks=2_000)
     assert any("refused while live" in each for each in row.violations)
