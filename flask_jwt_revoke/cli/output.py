@@ -12,6 +12,8 @@ import click
 
 from .words import neutral
 
+_UUID = 36  # characters
+
 
 def say(line: str) -> None:
     """One line of text that may come from outside."""
@@ -53,7 +55,10 @@ def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> bool:
         place for place in range(len(columns)) if not cells or any(row[place] for row in cells)
     ]
     for place in filled:
-        shown.add_column(columns[place], overflow="fold")
+        longest = max((len(row[place]) for row in cells), default=0)
+        # An id is there to be copied, a uuid in one piece too.
+        whole = min(longest, _UUID) if columns[place] == "id" else None
+        shown.add_column(columns[place], overflow="fold", min_width=whole)
     for row in cells:
         # As Text, in which rich looks for no markup.
         shown.add_row(*(text.Text(row[place]) for place in filled))

@@ -113,7 +113,8 @@ def test_a_terminal_gets_a_table_from_rich(shell: Shell, authority: Authority) -
 
 
 def test_columns_that_are_empty_take_no_room(shell: Shell, authority: Authority) -> None:
-    pair = authority.issue("alice", device="Pixel 8")
+    agent = "Firefox on Android, in a long description"
+    pair = authority.issue("alice", device="Pixel 8", agent=agent, address="2001:db8:1:2:3:4:5:6")
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = shell.start("sessions", "alice", stdout=theirs)
