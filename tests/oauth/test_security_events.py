@@ -174,6 +174,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no typ": ({"header": {"typ": None}}, "invalid_request"),
     "no iat": ({"iat": None}, "invalid_request"),
     "an iat to come": ({"iat": 4_000_000_000}, "invalid_request"),
+    "one that has expired": ({"exp": 1_000_000_000}, "invalid_request"),
+    "an exp of text": ({"exp": "never"}, "invalid_request"),
     "no jti": ({"jti": None}, "invalid_request"),
     "no events": ({"events": None}, "invalid_request"),
     "no event among them": ({"events": {}}, "invalid_request"),

@@ -27,7 +27,7 @@ log = logging.getLogger("flask_jwt_revoke")
 SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
 REASON = "session_revoked"
 MEDIA_TYPE = "application/secevent+jwt"
-#: Seconds. A SET does not expire; an older one could be a replay that nobody remembers.
+#: Seconds. Few SETs expire; an older one could be a replay that nobody remembers.
 MAX_AGE = 7 * 24 * 3600
 #: Bytes.
 _MAX_BODY = 16_384
@@ -57,9 +57,7 @@ def view(audiences: Audiences, authorization: str | None) -> Callable[[], Respon
         try:
             payload = verified(token, ("secevent+jwt",), audiences)
             end = _ending(payload)
-            life = date(payload, "iat") + MAX_AGE + authority().config.leeway - authority().clock()
-            if life <= 0:
-                raise ExpiredToken("The event is too old.")
+            life = _checked_life(payload)
         except TokenRefused as refused:
             raise EventRefused(
                 _CODES.get(type(refused), "invalid_request"), refused.description
@@ -91,6 +89,20 @@ def _body(here: Request) -> str:
     if here.content_length is None or here.content_length > _MAX_BODY:
         raise EventRefused("invalid_request", f"The body must be at most {_MAX_BODY} bytes long.")
     return here.get_data().decode("ascii", "replace").strip()
+
+
+def _checked_life(payload: Payload) -> float:
+    """Seconds for which an event may be received.
+
+    :raises TokenRefused: there are none left.
+    """
+    door, ends = authority(), date(payload, "iat") + MAX_AGE
+    if "exp" in payload:
+        ends = min(ends, date(payload, "exp"))
+    life = ends + door.config.leeway - door.clock()
+    if life <= 0:
+        raise ExpiredToken("The event is too old.")
+    return life
 
 
 def _ending(payload: Payload) -> Callable[[], object] | None:
