@@ -36,7 +36,7 @@ Choose = Callable[[list[Session]], list[Session]]
 
 # Tokens that one transaction ends: between two of them Redis serves the others, who wait no longer
 # for it than a check takes.
-_AT_ONCE = 64
+_AT_ONCE = 48
 
 
 class Ledger:
