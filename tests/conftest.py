@@ -12,9 +12,9 @@ from flask_jwt_revoke import Authority, Config, JWTRevoke
 from flask_jwt_revoke.store.client import connect
 
 from . import redis_page
+from .leaks import SECRET, shown_in
 from .servers import BINARIES, Cluster, Server
 
-SECRET = "a secret of the tests, long enough for HS512: 64 bytes are needed."
 BACKENDS = ("valkey", "redis", "debian", "cluster", "memory")
 
 
@@ -26,6 +26,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _may_take_long(item: pytest.Item) -> bool:
     timeout = item.get_closest_marker("timeout")
     return timeout is not None and timeout.args[0] > float(item.config.getini("timeout"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """A test that prints or logs a token fails, whatever it is about (promise 12)."""
+    report = yield
+    shown = shown_in(report.capstdout + report.capstderr + report.caplog)
+    if report.passed and shown:
+        report.outcome, report.longrepr = "failed", f"printed or logged: {shown}"
+    return report
 
 
 def missing(what: str) -> None:
@@ -54,21 +64,26 @@ def servers() -> Iterator[Callable[[str], Server | Cluster]]:
 
 
 @pytest.fixture
-def server(servers: Callable[[str], Server]) -> Server:
+def server(servers: Callable[[str], Server]) -> Iterator[Server]:
     """An empty Valkey."""
     found = servers("valkey")
     found.empty()
-    return found
+    yield found
+    assert found.leaks() == []
 
 
 @pytest.fixture(params=BACKENDS)
-def url(request: pytest.FixtureRequest, servers: Callable[[str], Server | Cluster]) -> str:
+def url(
+    request: pytest.FixtureRequest, servers: Callable[[str], Server | Cluster]
+) -> Iterator[str]:
     """The URL of an empty store, of each kind in turn."""
     if request.param == "memory":
-        return "memory://"
+        yield "memory://"
+        return
     server = servers(request.param)
     server.empty()
-    return server.url
+    yield server.url
+    assert server.leaks() == []
 
 
 def store_of(authority: Authority) -> Any:

