@@ -134,7 +134,9 @@ class Ledger:
             if is_over or is_late:
                 # The entry of a session that is over must outlive this token too.
                 ended = sid if is_over and sid is not None else token.id
-                transaction.revoke(ended, mark("recorded", now), token.expires_at)
+                because = mark("recorded", now)
+                transaction.revoke(ended, because, token.expires_at)
+                transaction.announce(because, token.expires_at, ended)
             elif not is_ended:
                 self._join(transaction, token, known)
                 self.sweep(transaction, over)

@@ -23,12 +23,21 @@ LONGEST = 30
 
 
 class Silence:
-    """Of one subject, from the first verdict that is kept to the first word about it."""
+    """Of one subject, from the first verdict that is kept to the first word about it.
 
-    __slots__ = ("is_broken",)
+    It lasts while it is ``among`` the others, so that to take it out is all that ends it: a
+    thread that is held up or interrupted there leaves none that no word can reach.
+    """
 
-    def __init__(self) -> None:
-        self.is_broken = False
+    __slots__ = ("_among", "_subject")
+
+    def __init__(self, subject: str, among: dict[str, Silence]) -> None:
+        self._subject = subject
+        self._among = among
+
+    @property
+    def is_broken(self) -> bool:
+        return self._among.get(self._subject) is not self
 
 
 class Silences:
@@ -58,13 +67,11 @@ class Silences:
             self._end(one)
 
     def _end(self, subject: str) -> None:
-        silence = self._by_subject.pop(subject, None)
-        if silence is not None:
-            silence.is_broken = True
+        self._by_subject.pop(subject, None)
 
     def _begin(self, subject: str) -> Silence:
         # Another thread's may be there by now: two silences of a subject could not both end.
-        silence = self._by_subject.setdefault(subject, Silence())
+        silence = self._by_subject.setdefault(subject, Silence(subject, self._by_subject))
         while len(self._by_subject) > self.MOST:
             try:
                 self._end(next(iter(self._by_subject)))
