@@ -89,7 +89,7 @@ def test_one_process_a_user_looks_no_more_often_than_it_writes() -> None:
         ({"spread": 1.0}, 1 / 2),  # one request a lifetime of ten seconds
         ({}, 0.01 / 1.01),  # a hundredth of it
         ({"spread": 1.0, "requests": 1.0}, 10 / 11),
-        ({"spread": 1.0, "topology": "single"}, 6 / 7),  # the lease is 60 s
+        ({"spread": 1.0, "topology": "single"}, 3 / 4),  # the lease is 30 s
         ({"spread": 1.0, "topology": "sentinel"}, 1 / 2),
         ({"spread": 1.0, "topology": "single", "staleness": 0.0}, 0),
         ({"spread": 500.0}, 0.01 / 1.01),  # no more than all processes

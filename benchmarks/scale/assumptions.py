@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from flask_jwt_revoke.config import STRATEGIES
+from flask_jwt_revoke.near_cache import LONGEST
 
 DAY = 86_400.0  # seconds
 #: How long a verdict may be used on a single server, where a PING proves the lease.
-LEASE = 60.0  # seconds
+LEASE = float(LONGEST)  # seconds
 TOPOLOGIES = ("cluster", "sentinel", "single")
 
 
@@ -41,7 +42,7 @@ class Assumptions:
     subject_length: float = _assumed(8.0, "characters of a subject")
     topology: str = _assumed("cluster", "what Redis is", TOPOLOGIES)
     staleness: float = _assumed(5.0, "JWT_REVOKE_NEAR_CACHE_STALENESS, in seconds")
-    heartbeat: float = _assumed(1.0, "seconds between two PINGs of a listener")
+    heartbeat: float = _assumed(0.5, "seconds between two PINGs of a listener")
     processes: float = _assumed(1000.0, "processes that serve requests, one listener each")
     spread: float | None = _assumed(None, "processes that one user's requests reach (all)")
     message: float = _assumed(100.0, "bytes of one message of the feed")
