@@ -11,8 +11,9 @@ from typing import Any
 import jwt
 import pytest
 import redis
+from redis.cluster import LoadBalancingStrategy
 
-from flask_jwt_revoke import Authority, Outage, RevokedToken
+from flask_jwt_revoke import Authority, ConfigurationError, Outage, RevokedToken
 
 from .conftest import SECRET
 from .servers import BINARIES, Cluster, Server
@@ -119,6 +120,21 @@ def test_promise_2_a_check_is_one_round_trip_to_one_primary(
         authority.check(pair.access)
     (heard,) = filter(None, monitors.heard)
     assert [command.split(" ")[0] for command in heard] == ["MGET"]
+
+
+@pytest.mark.filterwarnings("ignore:.*read_from_replicas:DeprecationWarning")
+@pytest.mark.parametrize(
+    "option",
+    [{"read_from_replicas": True}, {"load_balancing_strategy": LoadBalancingStrategy.ROUND_ROBIN}],
+)
+def test_a_client_that_asks_replicas_is_refused(
+    cluster: Cluster, make_authority: Make, option: dict[str, object]
+) -> None:
+    with (
+        cluster.client(**option) as handed,
+        pytest.raises(ConfigurationError, match="asks primaries"),
+    ):
+        make_authority(None, redis=handed)
 
 
 def test_all_keys_of_a_subject_share_a_slot(authority: Authority, cluster: Cluster) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from redis.sentinel import Sentinel
 
 from flask_jwt_revoke import Authority, Config, ConfigurationError
 
@@ -115,6 +116,13 @@ def test_no_redis_is_refused() -> None:
 def test_a_client_of_another_kind_is_refused(client: object) -> None:
     with pytest.raises(ConfigurationError, match="redis= takes"):
         Authority(config(), redis=client)
+
+
+def test_a_client_that_asks_replicas_is_refused() -> None:
+    sentinel = Sentinel([("127.0.0.1", 1)])
+    Authority(config(), redis=sentinel.master_for("main"))
+    with pytest.raises(ConfigurationError, match="asks primaries"):
+        Authority(config(), redis=sentinel.slave_for("main"))
 
 
 def test_an_asynchronous_client_is_refused() -> None:

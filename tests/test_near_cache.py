@@ -588,9 +588,7 @@ class TestVerdict:
         assert not verdict.holds()
         assert NearVerdict(silences.of("alice"), Subscription(), 2).holds()
 
-    def test_a_word_reaches_what_an_interrupted_end_left(
-        self, now: list[float]
-    ) -> None:
+    def test_a_word_reaches_what_an_interrupted_end_left(self, now: list[float]) -> None:
         """A handler of a signal raises anywhere; the listener hears the same word afterwards."""
         ended = 0
         for line in range(10):

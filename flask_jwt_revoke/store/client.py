@@ -18,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
 from redis.connection import URL_QUERY_ARGUMENT_PARSERS
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from ..errors import ConfigurationError
 from .sentinels import PrimaryPool
@@ -100,7 +100,9 @@ def check_url(url: str) -> None:
 
 
 def check_client(client: object) -> None:
-    """:raises ConfigurationError: the object is not a synchronous redis-py client."""
+    """:raises ConfigurationError: the object is not a synchronous redis-py client, or one that
+    asks replicas.
+    """
     execute = getattr(client, "execute_command", None)
     if execute is None or not hasattr(client, "pipeline"):
         raise ConfigurationError(
@@ -108,6 +110,17 @@ def check_client(client: object) -> None:
         )
     if iscoroutinefunction(execute):
         raise ConfigurationError("redis= takes a synchronous client, got one of redis.asyncio")
+    if _asks_replicas(client):
+        raise ConfigurationError(
+            "redis= takes a client that asks primaries: a replica may not have a revocation yet"
+        )
+
+
+def _asks_replicas(client: Any) -> bool:
+    if isinstance(client, redis.RedisCluster):
+        return bool(client.read_from_replicas or client.load_balancing_strategy)
+    pool = getattr(client, "connection_pool", None)
+    return isinstance(pool, SentinelConnectionPool) and not pool.is_master
 
 
 def is_in_process(client: Client) -> bool:
