@@ -36,7 +36,7 @@ Choose = Callable[[list[Session]], list[Session]]
 
 # Tokens that one transaction ends: between two of them Redis serves the others, who wait no longer
 # for it than a check takes.
-_AT_ONCE = 48
+_AT_ONCE = 56
 
 
 class Ledger:
@@ -436,24 +436,25 @@ class Ledger:
         transaction.begin()
         transaction.not_before(because, second_of(because) + 1 + issuer.lifetime)
 
-    def _end_tokens(self, transaction: Transaction, tokens: Pairs, why: str) -> None:
+    def _end_tokens(
+        self, transaction: Transaction, tokens: Pairs, why: str, awaits: bool = True
+    ) -> None:
         self.strategy.on_logout_everywhere(transaction, tokens, why)
         transaction.announce(why, transaction.now + self.config.longest_lifetime)
-        if not self.missed:
+        if awaits and not self.missed:
             transaction.await_replicas()
 
     def _end_rest(self, subject: str, now: float, tokens: Pairs, why: Cause) -> None:
         """End what the first transaction left: the tokens over its share, and any that came
         into the index since it was read. Those issued here are refused already, by the version.
 
-        The last transaction tells of all, and the replicas that have it have all before it.
+        The replicas that have the last transaction have all before it.
         """
         shares = [tokens[start : start + _AT_ONCE] for start in range(0, len(tokens), _AT_ONCE)]
-        for share in shares[:-1]:
-            write = partial(self.strategy.on_logout_everywhere, tokens=share, mark=why.mark)
+        for number, share in enumerate(shares, start=1):
+            awaits = number == len(shares)
+            write = partial(self._end_tokens, tokens=share, why=why.mark, awaits=awaits)
             self.transact(subject, now, write)
-        for last in shares[-1:]:
-            self.transact(subject, now, partial(self._end_tokens, tokens=last, why=why.mark))
 
     def _version(self, subject: str, version: Reply) -> int:
         """:raises BrokenData: no token can be issued under what stands there."""

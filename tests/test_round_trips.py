@@ -281,9 +281,9 @@ def test_log_out_everywhere_of_very_many_lets_others_in_between(
     own = authority.issue("alice")
     ledger.forget()
     assert authority.logout_everywhere("alice") == 2502
-    assert ledger.commands["exec"] == 53
-    # The first and the last tell the near caches: what is between them is over when they have.
-    assert ledger.commands["publish"] == 2
+    assert ledger.commands["exec"] == 45
+    # Each tells the near caches: the process may end before the next.
+    assert ledger.commands["publish"] == 45
     for one in (claims[0], claims[-1]):
         with pytest.raises(RevokedToken):
             authority.check(jwt.encode(one, SECRET))

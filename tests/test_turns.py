@@ -36,6 +36,26 @@ gevent.joinall(greenlets, raise_error=True)
 print("".join(served))
 """
 
+WITHOUT_A_HUB = """
+from gevent import monkey
+start = monkey.get_original("_thread", "start_new_thread")
+monkey.patch_all()
+import gevent, time
+from gevent._hub_local import get_hub_if_exists
+from flask_jwt_revoke.turns import give_way
+
+def native():
+    give_way()
+    found.append(get_hub_if_exists())
+
+found = []
+start(native, ())
+gevent.get_hub().loop.run_callback(lambda: found.append(give_way()))
+while len(found) < 2:
+    time.sleep(0.01)
+print(found)
+"""
+
 
 def test_under_gevent_busy_clients_take_turns() -> None:
     ran = subprocess.run(
@@ -53,3 +73,10 @@ def test_elsewhere_gevent_is_not_even_imported() -> None:
     told = "print('gevent' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", asked + told], capture_output=True, check=True)
     assert ran.stdout.strip() == b"False"
+
+
+def test_a_native_thread_and_the_hub_itself_have_nobody_to_wait_for() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", WITHOUT_A_HUB], capture_output=True, text=True, check=True
+    )
+    assert (ran.stdout.strip(), ran.stderr) == ("[None, None]", "")
