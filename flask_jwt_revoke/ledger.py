@@ -126,7 +126,7 @@ class Ledger:
             is_late = after is not None and not self._is_live(transaction, after)
             is_ended = self._is_barred(transaction, token) or transaction.is_revoked(token.id)
             known = self._known_or(transaction, new) if sid is not None else None
-            over = self._some_over(transaction)
+            over = [one for one in self._some_over(transaction) if known is not new or one.id != sid]
             transaction.begin()
             if known is not None and known.is_broken:
                 is_over = True
@@ -151,8 +151,11 @@ class Ledger:
         return token.issuer is not None and is_barred(token, transaction.not_before_mark())
 
     def _known_or(self, transaction: Transaction, new: Session) -> Session:
+        """One that has expired begins anew."""
         record = transaction.session_record(new.id)
-        return new if record is None else load(new.id, record)
+        known = new if record is None else load(new.id, record)
+        has_expired = SessionRules(self.config).has_expired(known, transaction.now)
+        return new if has_expired and not known.is_broken else known
 
     def _join(self, transaction: Transaction, token: Claims, known: Session | None) -> None:
         self.strategy.on_issue(transaction, [token])
@@ -471,10 +474,11 @@ class Ledger:
 
     def sweep(self, transaction: Transaction, over: Iterable[Session]) -> None:
         """Take sessions that are over off the list."""
+        rules = SessionRules(self.config)
         for session in over:
             if session.is_broken:
                 self.end(transaction, session, Cause.of("broken", transaction.now))
-            elif session.ends + self.config.leeway > transaction.now:
+            elif not rules.has_expired(session, transaction.now):
                 # Idle for too long, with tokens that have not expired.
                 self.end(transaction, session, Cause.of("idle", transaction.now))
             else:

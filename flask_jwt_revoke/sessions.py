@@ -116,10 +116,14 @@ class SessionRules:
     def is_over(self, session: Session, now: float) -> bool:
         return (
             session.is_broken
-            or session.ends + self.config.leeway <= now
+            or self.has_expired(session, now)
             or self.is_idle(session, now)
             or self.is_too_old(session, now)
         )
+
+    def has_expired(self, session: Session, now: float) -> bool:
+        """Whether all of its tokens have."""
+        return session.ends + self.config.leeway <= now
 
     def is_idle(self, session: Session, now: float) -> bool:
         idle = self.config.session_idle_timeout

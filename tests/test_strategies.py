@@ -113,6 +113,26 @@ def test_log_out_everywhere_ends_a_recorded_token(make: Make) -> None:
         authority.check(token)
 
 
+@pytest.mark.parametrize("idle", [None, 600])
+def test_a_session_that_has_expired_begins_anew_with_a_recorded_token(
+    make: Make, idle: int | None
+) -> None:
+    clock = Clock(int(time.time()))
+    authority = make(clock=clock, session_idle_timeout=idle)
+    for number in range(2):
+        exp = clock.now + 1000
+        claims = {"sub": "alice", "jti": f"J{number}", "sid": "S1", "exp": exp}
+        authority.record(claims)
+        assert [(one.id, one.ends) for one in authority.sessions("alice")] == [("S1", exp)]
+        clock.now += 1000
+    clock.now -= 500
+    authority.issue("alice")
+    assert authority.check(jwt.encode(claims, SECRET)).id == "J1"
+    authority.logout_session("alice", "S1")
+    with pytest.raises(RevokedToken):
+        authority.check(jwt.encode(claims, SECRET))
+
+
 def test_one_session_goes_on_with_a_new_pair(make: Make) -> None:
     authority = make()
     here, there = authority.issue("alice", device="laptop"), authority.issue("alice")
