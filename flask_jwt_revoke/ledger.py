@@ -126,7 +126,9 @@ class Ledger:
             is_late = after is not None and not self._is_live(transaction, after)
             is_ended = self._is_barred(transaction, token) or transaction.is_revoked(token.id)
             known = self._known_or(transaction, new) if sid is not None else None
-            over = [one for one in self._some_over(transaction) if known is not new or one.id != sid]
+            over = [
+                one for one in self._some_over(transaction) if known is not new or one.id != sid
+            ]
             transaction.begin()
             if known is not None and known.is_broken:
                 is_over = True
