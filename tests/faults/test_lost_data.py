@@ -604,6 +604,10 @@ def test_children_write_back_what_their_parent_heard(
         child = os.fork()
         if child == 0:
             time.sleep(0.06)
+            # Their parent may be at it when they are forked, and not be through.
+            latest = time.monotonic() + 2
+            while is_live(authority, tokens[1]) and time.monotonic() < latest:
+                time.sleep(0.02)
             found = [is_live(authority, token) for token in tokens]
             os._exit(0 if found == [True, False] else 1)
         children.append(child)
