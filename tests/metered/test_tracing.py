@@ -16,9 +16,9 @@ from flask_jwt_revoke import Authority, Outage, TokenRefused
 Make = Callable[..., Authority]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def provider() -> TracerProvider:
-    """A process has one, for good."""
+    """A process has one, for good; the tests of a module may run in several turns."""
     provider = TracerProvider()
     trace.set_tracer_provider(provider)
     return provider
