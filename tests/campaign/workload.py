@@ -128,8 +128,9 @@ class Worker:
         displaced = begin_wide(subject, lambda one: one.device_id == device_id)
         wide, running = before_joining(subject)
         answer = self._ask("issue", subject.name, device_id)
-        done = answer.error is None
-        self._judge.count("acknowledged", end_wide(subject, displaced, done=done))
+        # Chosen from the list of sessions, where one is missing whose sign-in was lost.
+        ended = end_wide(subject, displaced, done=answer.error is None, kept=False)
+        self._judge.count("acknowledged", ended)
         # Its own ending of the device's session is no overlap.
         self._joined(subject, device_id, (wide, running - 1), answer)
 
