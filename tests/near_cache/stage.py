@@ -102,7 +102,7 @@ class Stage:
         subscribed = self.network.subscribed
         self.story.clear()
         with self._working() as found:
-            while not _is_enough(found, wanted):
+            while self.population.ended == ended or not _is_enough(found, wanted):
                 self.note(name)
                 fault(self)
                 self.note("mended")
