@@ -28,7 +28,7 @@ from .certificates import Certificate
 
 Make = Callable[..., Authority]
 
-TIMEOUT = 2.0
+TIMEOUT = 10.0
 
 
 @dataclass(frozen=True)
