@@ -100,11 +100,13 @@ def _url(value: Any) -> str:
 
 
 def _key(value: Any) -> bytes:
-    if isinstance(value, str):
-        value = value.encode()
-    if not isinstance(value, bytes) or not value:
-        raise _Rejected("a non-empty string or bytes", f"a value of type {type(value).__name__}")
-    return value
+    takes = "a non-empty string or bytes"
+    if not isinstance(value, str | bytes) or not value:
+        raise _Rejected(takes, f"a value of type {type(value).__name__}")
+    try:
+        return value.encode() if isinstance(value, str) else value
+    except UnicodeEncodeError:
+        raise _Rejected(takes, "a string that is not valid Unicode") from None
 
 
 def _keys(value: Any) -> Mapping[str, bytes]:
@@ -131,7 +133,7 @@ def _whole(value: Any) -> int:
 def _some_of(*words: str) -> Parse[tuple[str, ...]]:
     def parse(value: Any) -> tuple[str, ...]:
         found = tuple(value) if isinstance(value, list | tuple) else ()
-        if not found or len(set(found)) != len(found) or not set(found) <= set(words):
+        if not found or any(one not in words or found.count(one) > 1 for one in found):
             raise _Rejected(f"a list of some of {', '.join(words)}, each once", repr(value))
         return found
 

@@ -85,13 +85,18 @@ def _url(where: str, value: Any) -> str:
     takes = "an https:// URL (http:// for this machine, or a host without a dot)"
     if not isinstance(value, str):
         raise _refusal(where, takes, f"a value of type {type(value).__name__}")
-    parts = urlsplit(value)
-    host = parts.hostname or ""
-    if parts.scheme not in ("https", "http") or not host:
-        raise _refusal(where, takes, repr(value))
-    if parts.scheme == "http" and not _is_near(host):
+    if not _is_safe(value):
         raise _refusal(where, takes, repr(value))
     return value
+
+
+def _is_safe(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port  # one that is no number is found when read
+    except ValueError:
+        return False
+    return host != "" and (parts.scheme == "https" or (parts.scheme == "http" and _is_near(host)))
 
 
 def _is_near(host: str) -> bool:
@@ -105,11 +110,14 @@ def _keys(where: str, value: Any) -> Mapping[str, bytes]:
     takes = "a dict of key id to key"
     if not isinstance(value, Mapping) or not value:
         raise _refusal(where, takes, f"a value of type {type(value).__name__}")
-    found = {
-        kid: key.encode() if isinstance(key, str) else key
-        for kid, key in value.items()
-        if isinstance(kid, str)
-    }
+    try:
+        found = {
+            kid: key.encode() if isinstance(key, str) else key
+            for kid, key in value.items()
+            if isinstance(kid, str)
+        }
+    except UnicodeEncodeError:
+        raise _refusal(where, takes, "a key that is not valid Unicode") from None
     if len(found) < len(value) or not all(isinstance(k, bytes) and k for k in found.values()):
         raise _refusal(where, takes, "something else")
     return MappingProxyType(found)

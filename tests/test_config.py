@@ -50,6 +50,8 @@ def test_seconds_may_be_a_timedelta() -> None:
         ("csrf_protect", "no"), ("csrf_field", ""), ("outside_tokens_without_jti", 1),
         ("audit_length", 0), ("audit_length", "10"), ("metrics", 1), ("tracing", "yes"),
         ("secret_key", ""), ("secret_key", 7), ("keys", {}), ("keys", {"": "x"}), ("keys", ["x"]),
+        ("secret_key", "\udcff"), ("checked_types", [["access"]]),
+        ("token_location", [{}]),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_refused_with_its_name(name: str, value: object) -> None:

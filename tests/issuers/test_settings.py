@@ -59,7 +59,8 @@ def test_a_name_that_cannot_be_an_issuers_is_refused(name: Any) -> None:
     [
         ("jwks_url", 7), ("jwks_url", "id.example"), ("jwks_url", "file:///etc/passwd"),
         ("jwks_url", "http://id.example/certs"), ("jwks_url", "http://10.0.0.1/"),
-        ("jwks_url", "https://"), ("jwks_url", None), ("audience", []), ("audience", ""),
+        ("jwks_url", "https://"), ("jwks_url", "https://[id"), ("jwks_url", "https://id.example:x"),
+        ("jwks_url", None), ("audience", []), ("audience", ""),
         ("audience", [7]), ("audience", None), ("algorithms", "none"), ("algorithms", []),
         ("algorithms", "rs256"), ("algorithms", ["RS256", "HS256"]), ("algorithms", "HS256"),
         ("claims", {"scope": "scp"}), ("claims", {"sub": ""}), ("claims", "sub"),
@@ -89,7 +90,7 @@ def test_what_cannot_work_together_is_refused(settings: Any, takes: str) -> None
         config({SHOP: settings})
 
 
-@pytest.mark.parametrize("keys", [{}, [], "key", {7: "key"}, {"a": ""}, {"a": 7}])
+@pytest.mark.parametrize("keys", [{}, [], "key", {7: "key"}, {"a": ""}, {"a": 7}, {"a": "\udcff"}])
 def test_bad_keys_are_refused_and_not_shown(keys: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"\['keys'\] takes a dict of key id to key, got "):
         config({SHOP: {"keys": keys, "audience": "shop"}})
