@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import unquote_plus
 
 from flask import Request
@@ -13,6 +13,8 @@ from .errors import InvalidClient, InvalidRequest
 from .form import parameters
 
 Clients = Mapping[str, "str | None"] | Callable[[Request], "str | None"]
+Credentials = tuple[str, "str | None"]
+Decode = Callable[[str], str]
 
 
 def check_clients(clients: Clients, *, public: bool = True) -> Clients:
@@ -34,43 +36,52 @@ def authenticated(clients: Clients, here: Request) -> str:
     :raises InvalidClient: it is not known, or its secret is wrong.
     :raises InvalidRequest: it says in two ways who it is.
     """
-    if isinstance(clients, Mapping):
-        # Many clients, curl and Authlib among them, leave out the encoding for HTTP Basic.
-        for decode in (unquote_plus, str):
-            id, secret = _credentials(here, decode)
-            if id in clients and _is_same(secret, clients[id]):
-                return id
-        raise InvalidClient()
-    found = clients(here)
+    found = _known(clients, here) if isinstance(clients, Mapping) else clients(here)
     if not found:
         raise InvalidClient()
     return found
 
 
-def client_credentials(here: Request) -> tuple[str, str | None]:
+def _known(clients: Mapping[str, str | None], here: Request) -> str | None:
+    # Many clients, curl and Authlib among them, leave out the encoding for HTTP Basic.
+    for id, secret in _credentials(here, unquote_plus, str):
+        if id in clients and _is_same(secret, clients[id]):
+            return id
+    return None
+
+
+def client_credentials(here: Request) -> Credentials:
     """The id and secret that a client sent, by HTTP Basic or in the body; None for no secret.
 
     :raises InvalidClient: there is no id.
     :raises InvalidRequest: both are there.
     """
-    return _credentials(here, unquote_plus)
-
-
-def _credentials(here: Request, decode: Callable[[str], str]) -> tuple[str, str | None]:
-    form = parameters(here)
-    header = here.headers.get("Authorization")
-    if header is None:
-        id, secret = form.get("client_id"), form.get("client_secret")
-    else:
-        id, secret = _basic(header, decode)
-        if "client_secret" in form or form.get("client_id", id) != id:
-            raise InvalidRequest("The client says in two ways who it is.")
-    if not id:
-        raise InvalidClient()
+    ((id, secret),) = _credentials(here, unquote_plus)
     return id, secret
 
 
-def _basic(header: str, decode: Callable[[str], str]) -> tuple[str, str | None]:
+def _credentials(here: Request, *decodings: Decode) -> list[Credentials]:
+    """As a body has them, or as a header may be read."""
+    form = parameters(here)
+    header = here.headers.get("Authorization")
+    if header is None:
+        found = [(form.get("client_id", ""), form.get("client_secret"))]
+    else:
+        found = _said_once(_basic(header, decodings), form)
+    if not any(id for id, _ in found):
+        raise InvalidClient()
+    return found
+
+
+def _said_once(found: list[Credentials], form: Mapping[str, str]) -> list[Credentials]:
+    """Those of a header that a body does not contradict."""
+    same = [one for one in found if form.get("client_id", one[0]) == one[0]]
+    if "client_secret" in form or not same:
+        raise InvalidRequest("The client says in two ways who it is.")
+    return same
+
+
+def _basic(header: str, decodings: Iterable[Decode]) -> list[Credentials]:
     """Both are form-encoded before they are put together."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
@@ -80,7 +91,8 @@ def _basic(header: str, decode: Callable[[str], str]) -> tuple[str, str | None]:
     except ValueError:
         raise InvalidClient() from None
     id, _, secret = decoded.partition(":")
-    return decode(id), decode(secret) or None
+    both = ((decode(id), decode(secret) or None) for decode in decodings)
+    return list(dict.fromkeys(both))
 
 
 def _is_same(given: str | None, expected: str | None) -> bool:
