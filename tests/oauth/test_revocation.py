@@ -195,6 +195,19 @@ def test_a_secret_that_was_not_encoded_is_accepted_as_it_is(make_app: MakeApp) -
         assert answer.status_code == status
 
 
+def test_a_client_may_say_twice_who_it_is_however_it_writes_that(make_app: MakeApp) -> None:
+    app = make_app()
+    app.register_blueprint(app.revoke.oauth_blueprint(clients={"my+shop": "secret"}))
+    client = app.test_client()
+    for written, said, status in [
+        ("my+shop", "my+shop", 200), ("my%2Bshop", "my+shop", 200),
+        ("my+shop", "my shop", 401), ("my+shop", "shop", 400),
+    ]:  # fmt: skip
+        body = {"token": "x", "client_id": said}
+        answer = client.post("/oauth/revoke", data=body, headers=basic(written, "secret"))
+        assert answer.status_code == status
+
+
 def test_a_function_may_know_the_clients(make_app: MakeApp) -> None:
     def known(here: Any) -> str | None:
         assert here.path == request.path
@@ -215,6 +228,8 @@ def test_an_empty_secret_and_no_endpoint_are_refused_at_the_start(make_app: Make
         revoke.oauth_blueprint(clients={"shop": ""})
     with pytest.raises(ValueError, match="must have a secret"):
         revoke.oauth_blueprint(introspectors={"shop": None})
+    with pytest.raises(ValueError, match="event_authorization must not be empty"):
+        revoke.oauth_blueprint(event_audience={"https://id.example": "us"}, event_authorization="")
     with pytest.raises(ValueError, match="takes clients"):
         revoke.oauth_blueprint()
 

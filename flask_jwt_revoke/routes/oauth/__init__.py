@@ -40,8 +40,10 @@ def oauth_blueprint(
     that may push security events (RFC 8935) calls the app, and ``event_authorization`` the
     Authorization header that these are pushed with.
 
-    :raises ValueError: there is no endpoint, or a client has an empty secret.
+    :raises ValueError: there is no endpoint, or a secret is empty.
     """
+    if event_authorization == "":
+        raise ValueError("event_authorization must not be empty; None is for none")
     made = Blueprint(name, __name__, url_prefix=url_prefix)
     views = []
     if clients is not None:
