@@ -81,8 +81,13 @@ def _of_whom(found: Explanation, now: float) -> str:
 def _verdict(found: Explanation, now: float) -> str:
     because = _MEANINGS.get(found.because, since(found.because, now)).rstrip(".")
     if not found.live:
-        at_key = f" ({found.key})" if found.key else ""
-        if found.key and found.reason != RevokedToken.reason:
-            at_key = f"; and it would be refused at {found.key}"
-        return f"Refused, {found.reason}: {because}{at_key}."
+        return f"Refused, {found.reason}: {because}{_at_key(found)}."
     return f"Live, by JWT_REVOKE_ON_LOST_DATA: {because}." if because else "Live."
+
+
+def _at_key(found: Explanation) -> str:
+    if not found.key:
+        return ""
+    if found.reason == RevokedToken.reason:
+        return f" ({found.key})"
+    return f"; and it would be refused at {found.key}"
