@@ -19,6 +19,9 @@ def client_timeout(manner: Manner) -> Judgement:
     if endless:
         said = f"{' and '.join(endless)} not set: a request hangs for as long as Redis does"
         return fail(said, f"{_OWN}set both to 0.25")
+    if manner.retries < 0:
+        said = "tried again without end: a request hangs for as long as Redis does"
+        return fail(said, f"{_OWN}set retry=Retry(NoBackoff(), 0)")
     held = max(limit or 0 for limit in limits.values()) * (manner.retries + 1)
     said = f"a request may wait {held:g} s for Redis"
     return warn(said, f"{_OWN}set shorter time-outs") if held >= _SLOW else ok(said)

@@ -147,6 +147,7 @@ PLAIN = {**QUICK, **ONCE, "protocol": 2}
         ("client_timeout", {**ONCE, "socket_timeout": None}, "FAIL"),
         ("client_timeout", {**ONCE, "socket_timeout": 30}, "WARN"),
         ("client_timeout", {**QUICK, "retry": Retry(NoBackoff(), 50)}, "WARN"),
+        ("client_timeout", {**QUICK, "retry": Retry(NoBackoff(), -1)}, "FAIL"),
         ("client_retries", PLAIN, "OK"),
         ("client_retries", {"retry": Retry(NoBackoff(), 3)}, "WARN"),
         ("client_retries", {"retry": Retry(NoBackoff(), -1)}, "WARN"),
