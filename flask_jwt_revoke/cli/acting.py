@@ -32,6 +32,9 @@ def revoke(token: str | None, file: IO[bytes] | None, as_json: bool, **how: Any)
     authority = door()
     now = authority.clock()
     claims = authority.tokens.verify(read(token, file), now, allow_expired=True)
+    if claims.type == "access" and "access" not in authority.config.checked_types:
+        told = "access tokens end by expiring here (JWT_REVOKE_CHECKED_TYPES); nothing was done."
+        raise Failure(told, REFUSED)
     if not how["dry_run"]:
         authority.revoke(claims, reason=how["reason"], actor=how["actor"])
     if as_json:

@@ -72,6 +72,20 @@ def test_revoke_an_expired_and_a_foreign_token(make_console: Make) -> None:
     assert "Error: bad_signature: The token's signature does not verify.\n" in refused.stderr
 
 
+def test_what_would_be_accepted_all_the_same_is_not_said_to_be_revoked(
+    make_console: Make,
+) -> None:
+    console = make_console(checked_types=("refresh",))
+    pair = console.authority.issue("alice")
+    result = console("revoke", pair.access)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "CHECKED_TYPES" in result.stderr
+    assert is_live(console, pair.access)
+    assert console("revoke", pair.refresh).exit_code == 0
+    with pytest.raises(TokenRefused):
+        console.authority.rotate(pair.refresh)
+
+
 def test_logout_everywhere(make_console: Make, url: str) -> None:
     console = make_console(url)
     pairs = [console.authority.issue("alice") for _ in range(2)]
