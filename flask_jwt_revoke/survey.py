@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from .config import Config
@@ -13,6 +14,7 @@ from .models import Session
 from .sessions import SessionRules, load
 from .store import Command, Keys, Store, text, texts
 from .store.scan import Batch, Scan
+from .tokens import check_id
 
 Progress = Callable[[int], None]
 
@@ -99,8 +101,8 @@ def listed_subjects(scan: Scan, keys: Keys, progress: Progress) -> Iterator[str]
     """
     for batch in scan.batches():
         by_kind = _by_kind(batch, keys)
-        yield from (subject for subject, _ in by_kind.get("sessions", ()))
-        indexed = [subject for subject, _ in by_kind.get("tokens", ())]
+        yield from _possible(by_kind.get("sessions", ()))
+        indexed = [*_possible(by_kind.get("tokens", ()))]
         yield from _without_sessions(batch, keys, indexed)
         progress(batch.looked_at)
 
@@ -200,6 +202,13 @@ def _by_kind(batch: Batch, keys: Keys) -> dict[str, list[tuple[str, str]]]:
         if kind is not None:
             found.setdefault(kind, []).append((subject, key))
     return found
+
+
+def _possible(found: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Subjects that a token may have; a key of another is somebody else's."""
+    for subject, _ in found:
+        with suppress(ValueError):
+            yield check_id("subject", subject)
 
 
 def _without_sessions(batch: Batch, keys: Keys, subjects: list[str]) -> list[str]:

@@ -144,6 +144,19 @@ def test_repair_takes_a_revoked_session_off_the_list(server: Server, make_consol
     assert console.json("why", pair.access, exit_code=1)["because"].startswith("stolen@")
 
 
+@pytest.mark.parametrize("kind", ["tokens", "sessions"])
+def test_a_key_of_nobody_does_not_hide_the_others(
+    server: Server, make_console: Make, kind: str
+) -> None:
+    console = make_console(server.url)
+    console.authority.issue("alice")
+    with server.client() as client:
+        client.delete("jwtrevoke:{alice}:tokens")
+        client.set(f"jwtrevoke:{{{'x' * 300}}}:{kind}", "not ours")
+    (found,) = console.json("repair")["subjects"]
+    assert found["subject"] == "alice"
+
+
 @pytest.mark.parametrize("verb", ["purge", "repair"])
 def test_a_subject_that_cannot_be_read_does_not_hide_the_others(
     server: Server, make_console: Make, verb: str
