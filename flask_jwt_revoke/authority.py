@@ -310,6 +310,10 @@ class Authority:
         with self._telling_of_issuers():
             return tokens.verify_other(token, types=types, audience=audience)
 
+    def tell_refused(self, refused: TokenRefused) -> None:
+        """Send ``token_refused`` of a token that the caller refuses before it is judged here."""
+        self._refused(refused, self.clock())
+
     def rotate(self, token: str) -> TokenPair:
         """Exchange a refresh token for a new pair.
 

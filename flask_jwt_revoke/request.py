@@ -12,7 +12,14 @@ from .authority import Authority
 from .config import Config
 from .cookies import check_csrf
 from .devices import address_of, agent_of
-from .errors import BadRequest, JWTRevokeError, MissingToken, NotFresh, WrongType
+from .errors import (
+    BadRequest,
+    JWTRevokeError,
+    MissingToken,
+    NotFresh,
+    TokenRefused,
+    WrongType,
+)
 from .models import Claims, OnOutage, Origin, TokenType
 from .turns import give_way
 
@@ -188,8 +195,13 @@ def guard_cookie(here: Request, token: str, door: Authority) -> None:
 
     :raises TokenRefused: the token does not verify, or WrongCSRF.
     """
-    if hasattr(here, _BY_COOKIE):
+    if not hasattr(here, _BY_COOKIE):
+        return
+    try:
         check_csrf(here, door.verify(token), door)
+    except TokenRefused as refused:
+        door.tell_refused(refused)
+        raise
 
 
 def came_by_cookie() -> bool:

@@ -110,6 +110,24 @@ def test_a_request_without_a_token_is_no_refused_token(
     assert heard == []
 
 
+@pytest.mark.parametrize("path", ["/me", "/auth/refresh"])
+def test_a_refused_cookie_is_told_as_a_refused_header_is(
+    make_app: Callable[..., Flask], heard: Heard, path: str
+) -> None:
+    app = make_app(token_location=["headers", "cookies"])
+    app.register_blueprint(app.revoke.blueprint())
+    app.add_url_rule("/me", "me", app.revoke.required(lambda: "in"), methods=["POST"])
+    with app.app_context():
+        pair = app.revoke.issue("alice")
+    heard.clear()
+    client = app.test_client(use_cookies=False)
+    for access, refresh in [(pair.access, pair.refresh), ("a.b.c", "a.b.c")]:
+        cookies = {"Cookie": f"access_token={access}; refresh_token={refresh}"}
+        assert client.post(path, headers=cookies).status_code == 401
+    told = [(name, sender, event.reason) for name, sender, event in heard]
+    assert told == [("token-refused", app, "csrf"), ("token-refused", app, "malformed")]
+
+
 def test_each_verb_of_the_extension_tells_its_actor(
     make_app: Callable[..., Flask], heard: Heard
 ) -> None:
