@@ -90,6 +90,20 @@ def test_write_where_a_ttl_is_not_honoured(patient: Patient) -> None:
     assert patient.client.dbsize() == 0
 
 
+class Laggard(Proxy):
+    """Takes longer for each answer than the key lives."""
+
+    def _answer(self, data: bytes, client: Any) -> None:
+        if b":doctor:" in self.said:
+            time.sleep(0.21)
+        super()._answer(data, client)
+
+
+def test_write_where_the_way_is_long(patient: Patient) -> None:
+    with closing(Laggard(patient.server)) as laggard:
+        assert patient.status("write", DOCTOR.at(laggard.url), timeout=5) == "OK"
+
+
 class Forger(Proxy):
     """Answers each GET with another value."""
 
