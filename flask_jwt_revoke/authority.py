@@ -97,6 +97,8 @@ class Authority:
         self.clock = clock
         self.keys = Keys(config.key_prefix)
         self.tokens = tokens_of(config)
+        # Another extension may send them, by settings of its own.
+        self.cookies = config.cookies
         if config.wait_replicas and redis is not None and is_in_process(redis):
             raise ConfigurationError("JWT_REVOKE_WAIT_REPLICAS takes a server, not fakeredis")
         sender = sender if sender is not None else self

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from .errors import ConfigurationError
 from .issuers import SEPARATOR, Issuer, issuers_of, nobody_of
@@ -187,6 +187,18 @@ def _setting(default: Any, parse: Parse[Any], doc: str, *, secret: bool = False)
     return field(default=default, repr=not secret, metadata={"parse": parse, "doc": doc})
 
 
+class Cookies(NamedTuple):
+    """How tokens travel in cookies, and the settings that say so, in the same order.
+
+    ``samesite`` is None where browsers are not told.
+    """
+
+    secure: bool
+    samesite: str | None
+    csrf: bool
+    settings: tuple[str, str, str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The settings of one app, checked. Times are in seconds."""
@@ -357,6 +369,17 @@ class Config:
     def derives(self) -> bool:
         """Whether CSRF values are derived from the signing key."""
         return self.csrf_protect and "cookies" in self.token_location
+
+    @property
+    def cookies(self) -> Cookies | None:
+        """None where tokens are in headers alone."""
+        if "cookies" not in self.token_location:
+            return None
+        names = ("COOKIE_SECURE", "COOKIE_SAMESITE", "CSRF_PROTECT")
+        secure, samesite, csrf = (PREFIX + name for name in names)
+        return Cookies(
+            self.cookie_secure, self.cookie_samesite, self.csrf_protect, (secure, samesite, csrf)
+        )
 
     @property
     def longest_lifetime(self) -> float:

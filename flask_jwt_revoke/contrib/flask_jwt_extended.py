@@ -19,7 +19,7 @@ from flask_jwt_extended.config import config as theirs
 from itsdangerous import base64_decode
 
 from ..authority import Authority, Presented
-from ..config import PREFIX, Config
+from ..config import PREFIX, Config, Cookies
 from ..devices import address_of, agent_of
 from ..errors import (
     ConfigurationError,
@@ -47,6 +47,8 @@ _THEIRS = (
     "CSRF_COOKIE", "COOKIE_PATH", "REFRESH_COOKIE_PATH", "COOKIE_DOMAIN", "COOKIE_SECURE",
     "COOKIE_SAMESITE", "CSRF_PROTECT", "CSRF_HEADER", "CSRF_FIELD", "OUTSIDE_TOKENS_WITHOUT_JTI",
 )  # fmt: skip
+
+_COOKIES = ("JWT_COOKIE_SECURE", "JWT_COOKIE_SAMESITE", "JWT_COOKIE_CSRF_PROTECT")
 
 Encode = Callable[..., str]
 IsRevoked = Callable[[dict[str, Any], dict[str, Any]], bool]
@@ -95,6 +97,7 @@ class RevocableTokens(JWTRevoke):
         with app.app_context():
             door.tokens.named = partial(_named, theirs.identity_claim_key)
             door.tokens.renamed = partial(_renamed, theirs.identity_claim_key)
+            door.cookies = _cookies(app)
         if JWTRevokeError not in app.error_handler_spec[None][None]:
             app.register_error_handler(JWTRevokeError, _answer)
 
@@ -278,6 +281,13 @@ def _settings() -> dict[str, Any]:
         "REFRESH_LIFETIME": max(access, refresh),
     }
     return {PREFIX + name: value for name, value in found.items() if value is not None}
+
+
+def _cookies(app: Flask) -> Cookies | None:
+    if "cookies" not in theirs.token_location:
+        return None
+    secure, samesite, csrf = (app.config[name] for name in _COOKIES)
+    return Cookies(secure, samesite, csrf, _COOKIES)
 
 
 def _lifetime(name: str, delta: Any) -> float:

@@ -83,10 +83,11 @@ def examine(authority: Authority, *names: str, debug: bool | None = None) -> lis
         if name not in NAMES:
             raise ValueError(f"there is no line {name}; there are {', '.join(NAMES)}")
     found = servers(authority.store)
+    of_app = app.settings(authority.config, authority.cookies, not found, debug)
     lines = [
         *_of_store(authority, found),
         *(line for one in found if one.missing is None for line in _of_server(authority, one)),
-        *(_Line(*one) for one in app.settings(authority.config, not found, debug).items()),
+        *(_Line(*one) for one in of_app.items()),
     ]
     chosen = (line.finding() for line in lines if line.name in names or not names)
     return together(one for one in chosen if one is not None)

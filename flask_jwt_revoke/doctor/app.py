@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from ..config import Config
+from ..config import Config, Cookies
 from .finding import Judgement, fail, ok, unknown, warn
 
 _HOUR, _DAY = 3600, 86_400
@@ -69,29 +69,25 @@ def access_lifetime(config: Config) -> Judgement:
     return ok(said)
 
 
-def cookie_secure(config: Config) -> Judgement | None:
-    if "cookies" not in config.token_location:
-        return None
-    if config.cookie_secure:
+def cookie_secure(cookies: Cookies) -> Judgement:
+    if cookies.secure:
         return ok("over HTTPS alone")
-    return fail("tokens are sent over plain HTTP too", "set JWT_REVOKE_COOKIE_SECURE to True")
+    return fail("tokens are sent over plain HTTP too", f"set {cookies.settings[0]} to True")
 
 
-def cookie_samesite(config: Config) -> Judgement | None:
-    if "cookies" not in config.token_location:
-        return None
-    if config.cookie_samesite == "None":
-        found = "None: other sites' pages send the cookies along"
-        return warn(found, "set JWT_REVOKE_COOKIE_SAMESITE to Lax, unless other sites embed yours")
-    return ok(config.cookie_samesite)
+def cookie_samesite(cookies: Cookies) -> Judgement:
+    remedy = f"set {cookies.settings[1]} to Lax, unless other sites embed yours"
+    if cookies.samesite is None:
+        return warn("not set: in some browsers other sites' pages send the cookies along", remedy)
+    if cookies.samesite == "None":
+        return warn("None: other sites' pages send the cookies along", remedy)
+    return ok(cookies.samesite)
 
 
-def csrf(config: Config) -> Judgement | None:
-    if "cookies" not in config.token_location:
-        return None
-    if config.csrf_protect:
+def csrf(cookies: Cookies) -> Judgement:
+    if cookies.csrf:
         return ok("asked for")
-    return fail("another site's form acts for who is signed in", "set JWT_REVOKE_CSRF_PROTECT")
+    return fail("another site's form acts for who is signed in", f"set {cookies.settings[2]}")
 
 
 def store(is_in_process: bool) -> Judgement:
@@ -143,19 +139,20 @@ def debug(is_debug: bool | None) -> Judgement:
 _OF_CONFIG = (
     secret,
     access_lifetime,
-    cookie_secure,
-    cookie_samesite,
-    csrf,
     on_outage,
     on_lost_data,
     timeout,
 )
-NAMES = (*(look.__name__ for look in _OF_CONFIG), store.__name__, debug.__name__)
+_OF_COOKIES = (cookie_secure, cookie_samesite, csrf)
+NAMES = tuple(look.__name__ for look in (*_OF_CONFIG, *_OF_COOKIES, store, debug))
 
 
 def settings(
-    config: Config, is_in_process: bool, is_debug: bool | None
-) -> dict[str, Callable[[], Judgement | None]]:
+    config: Config, cookies: Cookies | None, is_in_process: bool, is_debug: bool | None
+) -> dict[str, Callable[[], Judgement]]:
     """The lines about the app, by name."""
-    of_config = {look.__name__: partial(look, config) for look in _OF_CONFIG}
-    return {**of_config, "store": partial(store, is_in_process), "debug": partial(debug, is_debug)}
+    looks = [partial(look, config) for look in _OF_CONFIG]
+    if cookies is not None:
+        looks += [partial(look, cookies) for look in _OF_COOKIES]
+    looks += [partial(store, is_in_process), partial(debug, is_debug)]
+    return {look.func.__name__: look for look in looks}

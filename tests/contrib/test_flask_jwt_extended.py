@@ -29,6 +29,7 @@ from flask_jwt_revoke import ConfigurationError, Outage, current_token
 from flask_jwt_revoke.audit import newest
 from flask_jwt_revoke.cli import jwt
 from flask_jwt_revoke.contrib.flask_jwt_extended import RevocableTokens, make_revocable
+from flask_jwt_revoke.doctor import examine
 from flask_jwt_revoke.testing import assert_revoked, client_of, outage
 
 from ..conftest import SECRET
@@ -429,6 +430,32 @@ def test_a_blocked_subject_cannot_sign_in(make: Make) -> None:
     answer = app.test_client().post("/login", json={"user": "alice"})
     assert (answer.status_code, answer.json) == (403, {"msg": "This account is blocked."})
     assert not is_live(app, token)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, {}),
+        (
+            {"jwt_token_location": "cookies"},
+            {"cookie_secure": "FAIL", "cookie_samesite": "WARN", "csrf": "OK"},
+        ),
+        (
+            {
+                "jwt_token_location": EVERYWHERE, "jwt_cookie_secure": True,
+                "jwt_cookie_samesite": "Lax", "jwt_cookie_csrf_protect": False,
+            },
+            {"cookie_secure": "OK", "cookie_samesite": "OK", "csrf": "FAIL"},
+        ),
+    ],
+)  # fmt: skip
+def test_the_doctor_looks_at_their_cookies(
+    make: Make, settings: dict[str, object], said: dict[str, str]
+) -> None:
+    door = make(**settings).extensions["jwt_revoke"]
+    found = examine(door, "cookie_secure", "cookie_samesite", "csrf")
+    assert {one.name: one.status for one in found} == said
+    assert all("JWT_COOKIE_" in one.remedy for one in found if one.status != "OK")
 
 
 def test_a_token_that_never_expires_is_refused_when_it_is_made(make: Make) -> None:
