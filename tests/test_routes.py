@@ -278,6 +278,19 @@ def test_a_blueprint_where_no_refresh_cookie_goes_is_refused(make_app: MakeApp) 
     app.register_blueprint(app.revoke.blueprint(url_prefix="/auth/v1"))
 
 
+@pytest.mark.parametrize(("path", "reaches"), [("/shop/auth", True), ("/auth", False)])
+def test_the_refresh_cookie_of_an_app_below_a_path(
+    make_app: MakeApp, path: str, reaches: bool
+) -> None:
+    app = make_app(token_location=["cookies"], refresh_cookie_path=path)
+    app.config["APPLICATION_ROOT"] = "/shop"
+    if reaches:
+        app.register_blueprint(app.revoke.blueprint())
+    else:
+        with pytest.raises(ConfigurationError, match="the blueprint is at /shop/auth"):
+            app.register_blueprint(app.revoke.blueprint())
+
+
 def test_two_blueprints_have_limits_of_their_own(make_app: MakeApp) -> None:
     app = make_app()
     limiter = Limiter(rate_limit_key, app=app, storage_uri="memory://")

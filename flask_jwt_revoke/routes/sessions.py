@@ -74,7 +74,8 @@ def _check_path(state: BlueprintSetupState) -> None:
     door = state.app.extensions.get(EXTENSION)
     if door is None or "cookies" not in door.config.token_location:
         return
-    path, prefix = door.config.refresh_cookie_path, state.url_prefix or ""
+    path = door.config.refresh_cookie_path
+    prefix = (state.app.config["APPLICATION_ROOT"] or "").rstrip("/") + (state.url_prefix or "")
     if not f"{prefix}/".startswith(f"{path.rstrip('/')}/"):
         raise ConfigurationError(
             f"JWT_REVOKE_REFRESH_COOKIE_PATH is {path}, but the blueprint is at {prefix}:"
