@@ -141,3 +141,11 @@ def slow(seconds: float) -> Callable[..., None]:
         well(provider, request)
 
     return answer
+
+
+def held(gate: threading.Event) -> Callable[..., None]:
+    def answer(provider: Provider, request: BaseHTTPRequestHandler) -> None:
+        gate.wait(20)
+        well(provider, request)
+
+    return answer

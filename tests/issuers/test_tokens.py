@@ -343,8 +343,18 @@ def test_without_its_keys_an_issuers_tokens_are_neither_accepted_nor_refused(
     assert (caught.value.status, caught.value.reason) == (503, "issuer_outage")
     assert door.check(door.issue("alice").access)
     provider.answer = well
-    time.sleep(0.5)
-    assert door.check(provider.sign())
+    assert sooner_or_later(lambda: door.check(provider.sign()))
+
+
+def sooner_or_later(check: Callable[[], object]) -> object:
+    """What a busy machine may not have fetched within the time-out."""
+    until = time.monotonic() + 10
+    while True:
+        try:
+            return check()
+        except IssuerOutage:
+            assert time.monotonic() < until
+            time.sleep(0.05)
 
 
 def test_whatever_meets_an_issuers_outage_tells_of_it(
