@@ -21,6 +21,7 @@ from ..errors import (
 )
 from ..request import authority
 from ..sessions import check_text
+from ..store import mark
 from .words import neutral, without_tokens
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -103,6 +104,14 @@ def _actor(_ctx: click.Context, _param: click.Parameter, value: str | None) -> s
         raise click.BadParameter(str(error)) from None
 
 
+def _reason(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    try:
+        mark(value, 0)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return value
+
+
 def _user() -> str:
     try:
         return getpass.getuser()
@@ -126,6 +135,7 @@ actor = click.option(
 
 reason = click.option(
     "--reason",
+    callback=_reason,
     default="operator",
     show_default=True,
     help="A word that stays in Redis for as long as it refuses a token.",

@@ -136,6 +136,15 @@ def test_logout_of_what_is_not_there_changes_nothing(
         assert content(client) == before
 
 
+@pytest.mark.parametrize("verb", ["revoke", "logout", "block"])
+def test_a_dry_run_refuses_what_could_not_be_done(make_console: Make, verb: str) -> None:
+    console = make_console()
+    what = console.authority.issue("alice").access if verb == "revoke" else "alice"
+    result = console(verb, what, "--dry-run", "--reason", "two words")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "reason must be 1 to 64 letters" in result.stderr
+
+
 def test_logout_takes_one_option(make_console: Make) -> None:
     result = make_console()("logout", "alice", "--session", "S1", "--device", "D1")
     assert result.exit_code == 2
