@@ -564,7 +564,7 @@ class Authority:
     def explain(self, token: str) -> Explanation:
         """Walk through the check of a token, step by step. It changes nothing.
 
-        :raises Outage: Redis could not be asked.
+        :raises Outage: Redis could not be asked, or an issuer for its keys.
         """
         from .explanation import explained  # noqa: PLC0415
 

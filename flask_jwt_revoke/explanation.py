@@ -51,7 +51,7 @@ class Explanation:
 
 
 def explained(token: str, now: float, tokens: Tokens, ledger: Ledger) -> Explanation:
-    """:raises Outage: Redis could not be asked."""
+    """:raises Outage: Redis could not be asked, or an issuer for its keys."""
     says = unverified(token)
     try:
         claims = tokens.verify(token, math.inf, allow_expired=True)
