@@ -238,7 +238,7 @@ class Ledger:
         sid: str | None,
     ) -> None:
         """Refuse a token or a session of an issuer, whoever's it is, as long as one can live."""
-        id, until = jti or sid or "", now + issuer.lifetime
+        id, until = jti or sid or "", self._unseen_until(issuer, now)
 
         def write(transaction: Transaction) -> None:
             transaction.revoke(id, why.mark, until)
@@ -252,11 +252,12 @@ class Ledger:
         self, subject: str, sid: str, now: float, why: Cause, at_least: float = 0
     ) -> Session | None:
         """End one session, known or not; ``at_least`` is the exp of a token that it has."""
+        at_least = max(at_least, self._unseen_until(self.config.issuer_of(subject), now))
         unknown = Session(
             id=sid,
             created=int(now),
             last_seen=int(now),
-            ends=max(at_least, now + self.config.longest_lifetime),
+            ends=now + self.config.longest_lifetime,
         )
 
         def write(transaction: Transaction) -> Session | None:
@@ -265,8 +266,7 @@ class Ledger:
             transaction.begin()
             if session is not None and session.is_broken:
                 session = None
-            known = session or unknown
-            self.end(transaction, replace(known, ends=max(known.ends, at_least)), why)
+            self.end(transaction, session or unknown, why, at_least=at_least)
             transaction.await_replicas()
             return session
 
@@ -275,12 +275,13 @@ class Ledger:
     def end_chosen(self, subject: str, now: float, why: Cause, choose: Choose) -> list[Session]:
         """End those of the sessions that ``choose`` picks; answers which of them were live."""
         rules = SessionRules(self.config)
+        at_least = self._unseen_until(self.config.issuer_of(subject), now)
 
         def write(transaction: Transaction) -> list[Session]:
             chosen = choose(_loaded(transaction.session_records()))
             transaction.begin()
             for session in chosen:
-                self.end(transaction, session, why)
+                self.end(transaction, session, why, at_least=at_least)
             # Another verb may have ended some before, and not have waited for long enough.
             transaction.await_replicas()
             return [one for one in chosen if not rules.is_over(one, now)]
@@ -383,11 +384,17 @@ class Ledger:
         session: Session,
         why: Cause,
         signal: NamedSignal = logged_out,
+        *,
         jti: str | None = None,
+        at_least: float = 0,
     ) -> None:
-        """``jti`` is the token that was presented, where one betrayed the session."""
-        if session.is_broken:
-            session = replace(session, ends=transaction.now + self.config.longest_lifetime)
+        """``jti`` is the token that was presented, where one betrayed the session.
+
+        It is refused until its end, and ``at_least`` until then.
+        """
+        longest = transaction.now + self.config.longest_lifetime
+        ends = longest if session.is_broken else session.ends
+        session = replace(session, ends=max(ends, at_least))
         self.strategy.on_logout(transaction, session, why.mark)
         transaction.drop_sessions([session.id])
         transaction.announce(why.mark, session.ends, session.id)
@@ -432,6 +439,12 @@ class Ledger:
             return self.forgives(verdict)
         own = self.strategy.question(self.store.keys, claims)
         return self.strategy.is_live(claims, [transaction.read(command) for command in own])
+
+    def _unseen_until(self, issuer: Issuer | None, now: float) -> float:
+        """When the last token expires that an issuer, whose clock may be ahead, has signed by
+        now: nobody else knows which there are.
+        """
+        return 0 if issuer is None else now + self.config.leeway + issuer.lifetime
 
     def _refuse_until_now(self, transaction: Transaction, issuer: Issuer, why: Cause) -> None:
         """Begin a watched transaction, and refuse outside tokens that nobody has seen too."""

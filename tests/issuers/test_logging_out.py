@@ -134,6 +134,31 @@ def test_the_not_before_outlives_all_that_it_refuses(
     assert last - clock.now - passed - 0.01 < ttl <= last - clock.now
 
 
+@pytest.mark.parametrize("verb", ["logout", "logout_session", "end_listed", "logout_others"])
+def test_the_entry_of_a_session_outlives_tokens_of_it_that_nobody_has_seen(
+    make_authority: Callable[..., Authority],
+    provider: Provider,
+    server: Server,
+    clock: Clock,
+    verb: str,
+) -> None:
+    issuers = {SHOP: provider.settings(lifetime=3600)}
+    door = make_authority(server.url, clock=clock, leeway=7, issuers=issuers)
+    seen = provider.sign(sid="s", iat=clock.now, exp=clock.now + 60)
+    door.check(seen)
+    verbs: dict[str, Callable[[], object]] = {
+        "logout": lambda: door.logout(seen),
+        "logout_session": lambda: door.logout_session(ALICE, "s"),
+        "end_listed": lambda: door.end_listed(ALICE, "s"),
+        "logout_others": lambda: door.logout_others(ALICE, keep="another"),
+    }
+    started = time.monotonic()
+    verbs[verb]()
+    ttl = store_of(door).pttl(f"{BASE}revoked:s") / 1000
+    # Of a clock that is a leeway ahead, and accepted for a leeway longer.
+    assert 3600 + 7 + 7 - (time.monotonic() - started) - 0.01 < ttl <= 3600 + 7 + 7
+
+
 def test_a_clock_that_goes_back_brings_nothing_back(
     make_door: MakeDoor, provider: Provider, url: str, clock: Clock
 ) -> None:
