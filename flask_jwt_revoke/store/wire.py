@@ -16,6 +16,8 @@ from .names import addresses_of, start
 from .sockets import is_late, limit
 
 _AT_ONCE = 65_536
+# Of the time-out: the socket's own limit may be that much too long, and costs nothing.
+_TOLERANCE = 0.1
 
 
 class Wire:
@@ -104,6 +106,10 @@ class Wire:
         :raises redis.RedisError: the connection cannot be used any more.
         :raises OSError: neither can it.
         """
+        if _left(until) < self._timeout * (1 - _TOLERANCE):
+            # Connecting has taken the rest.
+            self.send(packed, until)
+            return [self.receive(until) for _ in range(count)]
         sock, reader = self.connection._sock, self._reader
         sock.sendall(packed)
         reader.feed(sock.recv(_AT_ONCE) or _gone())
