@@ -47,11 +47,7 @@ class Breaker:
 
     def admit(self) -> None:
         """:raises Outage: the breaker is open, and this caller is not the one to ask."""
-        if self._failures < self._most:
-            return
-        if self._pid != os.getpid():
-            self._begin()  # in a child, which has asked nothing yet
-            self.changed(False)
+        if not self.is_open or self._has_begun_in_child():
             return
         with self._lock:
             now = time.monotonic()
@@ -62,10 +58,11 @@ class Breaker:
             self._ask_at = now + self._pause
 
     def succeeded(self) -> None:
-        if self._failures:
+        if self._failures and not self._has_begun_in_child():
             self._close()
 
     def failed(self, error: Exception) -> None:
+        self._has_begun_in_child()
         with self._lock:
             now = time.monotonic()
             self._failures += 1
@@ -80,6 +77,18 @@ class Breaker:
             "Redis cannot be asked: %s: %s (%d failures, %d requests not tried)",
             type(error).__name__, error, failures, refused,
         )  # fmt: skip
+
+    def _has_begun_in_child(self) -> bool:
+        """A child has asked nothing yet, and a lock that another thread held at the fork is
+        never released there.
+        """
+        if self._pid == os.getpid():
+            return False
+        was_open = self.is_open
+        self._begin()
+        if was_open:
+            self.changed(False)
+        return True
 
     def _close(self) -> None:
         with self._lock:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import socket
 import threading
 import time
@@ -277,6 +279,23 @@ class TestBreaker:
         now[0] += 1.3
         self.fail(breaker, 1)
         assert not self.admits(breaker)
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+    def test_a_child_waits_for_no_lock_that_its_parent_held(self) -> None:
+        breaker, children = Breaker(1, 60), []
+
+        def fork(is_open: bool) -> None:
+            children.append(os.fork())
+            if children == [0]:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(2)
+                breaker.changed = bool
+                breaker.failed(redis.ConnectionError("gone"))
+                os._exit(0)
+
+        breaker.changed = fork
+        breaker.failed(redis.ConnectionError("gone"))
+        assert [os.waitstatus_to_exitcode(os.waitpid(one, 0)[1]) for one in children] == [0]
 
 
 class TestOnOutage:
