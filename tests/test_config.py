@@ -96,6 +96,8 @@ def test_promise_12_no_setting_shows_a_secret() -> None:
     ("url", "says"),
     [
         ("redis://localhost:x", "Port|JWT_REVOKE_REDIS_URL"),
+        ("redis://redis..example", "JWT_REVOKE_REDIS_URL"),
+        ("redis+cluster://redis..example:1", "host:port"),
         ("redis://localhost?socket_timeout=60", "socket_timeout"),
         ("redis://localhost?protocol=3", "protocol"),
         ("redis+sentinel://a:1,b:2", "SERVICE"),

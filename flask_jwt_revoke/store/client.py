@@ -93,7 +93,7 @@ def check_url(url: str) -> None:
         _service(url)
     if not topology:
         try:
-            redis.connection.parse_url(url)
+            _check_host(redis.connection.parse_url(url).get("host"))
         except ValueError:
             # Its text may hold a part of the password.
             raise ConfigurationError("JWT_REVOKE_REDIS_URL cannot be read as a URL") from None
@@ -186,6 +186,7 @@ def addresses(url: str) -> list[Address]:
         try:
             each = urlsplit(f"//{part}")
             host, port = each.hostname, each.port
+            _check_host(host)
         except ValueError:
             host = port = None
         if not host or not port:
@@ -194,6 +195,12 @@ def addresses(url: str) -> list[Address]:
             )
         found.append((host, port))
     return found
+
+
+def _check_host(host: str | None) -> None:
+    """:raises ValueError: no resolver could be asked for it."""
+    if host is not None:
+        host.encode("idna")
 
 
 def _service(url: str) -> tuple[str, int]:
