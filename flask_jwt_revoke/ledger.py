@@ -316,7 +316,7 @@ class Ledger:
         :raises RevokedToken: that session had ended; nothing was done.
         :raises SubjectBlocked: nothing was done.
         """
-        subject, keys = pair.access.subject, self.store.keys
+        subject, keys, rules = pair.access.subject, self.store.keys, SessionRules(self.config)
         first = self.store.listed(subject, _AT_ONCE)
 
         def write(transaction: Transaction) -> tuple[int, Reply, Callable[[], int]]:
@@ -327,7 +327,7 @@ class Ledger:
             if transaction.is_revoked(kept.id) or (record is None and not is_lost):
                 raise RevokedToken()
             known = kept if record is None else load(kept.id, record)
-            if known.is_broken:
+            if record is not None and rules.is_over(known, now):
                 raise RevokedToken()
             session = pair.held_by(_renewed(known, kept))
             transaction.begin()

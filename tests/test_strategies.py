@@ -158,6 +158,24 @@ def test_a_session_that_was_ended_does_not_go_on(make: Make) -> None:
     assert authority.sessions("alice") == []
 
 
+@pytest.mark.parametrize(
+    ("seconds", "limit"),
+    [(601, {"session_idle_timeout": 600}), (905, {"session_lifetime": 900, "leeway": 10})],
+    ids=["idle", "too old"],
+)
+def test_a_session_that_is_over_does_not_go_on(
+    make: Make, seconds: int, limit: dict[str, int]
+) -> None:
+    clock = Clock(time.time())
+    authority = make(clock=clock, **limit)
+    here = authority.issue("alice")
+    clock.now += seconds
+    assert authority.check(here.access, strict=True)
+    with pytest.raises(RevokedToken):
+        authority.logout_everywhere("alice", keep=here.session_id)
+    assert live(authority, here) == (False, False)
+
+
 def test_a_blocked_subject_is_not_handed_a_pair(make: Make) -> None:
     authority = make()
     here = authority.issue("alice")
