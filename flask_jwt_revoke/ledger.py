@@ -493,11 +493,13 @@ class Ledger:
         for session in over:
             if session.is_broken:
                 self.end(transaction, session, Cause.of("broken", transaction.now))
-            elif not rules.has_expired(session, transaction.now):
-                # Idle for too long, with tokens that have not expired.
-                self.end(transaction, session, Cause.of("idle", transaction.now))
-            else:
+            elif rules.has_expired(session, transaction.now):
                 transaction.drop_sessions([session.id])
+            else:
+                # It has tokens that have not expired.
+                is_idle = rules.is_idle(session, transaction.now)
+                why = Cause.of("idle" if is_idle else "expired", transaction.now)
+                self.end(transaction, session, why)
 
     def _watching_sessions(self, subject: str, now: float, write: Callable[[Transaction], T]) -> T:
         return self.transact(subject, now, write, watch=[self.store.keys.sessions(subject)])

@@ -114,6 +114,17 @@ def live_through(
     assert [(one.event, one.reason) for one in records] == found
 
 
+def test_a_session_that_is_too_old_is_told_as_such(make_authority: Make) -> None:
+    clock = Clock(time.time())
+    authority = make_authority(
+        "memory://", clock=clock, audit_length=100, session_lifetime=900, leeway=10
+    )
+    authority.issue("alice")
+    clock.now += 905
+    authority.issue("alice")
+    assert entries(authority) == [("logged-out", "expired")]
+
+
 def test_the_record_and_the_entry_say_the_same(
     make_authority: Make, url: str, records: list[logging.LogRecord]
 ) -> None:
