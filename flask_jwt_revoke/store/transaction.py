@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from redis.cluster import ClusterPipeline
+from redis.cluster import ClusterPipeline, PipelineCommand
 
 from . import versions
 from .announcement import Announcer
@@ -43,11 +43,15 @@ class Reply:
     value: Any
 
 
-def _queued(pipe: Any) -> list[Any]:
-    """The words of each command, which redis-py forgets with EXEC."""
+def _queued(pipe: Any) -> Any:
+    """The commands, which redis-py forgets with EXEC."""
     if isinstance(pipe, ClusterPipeline):
-        return [one.args for one in pipe._execution_strategy.command_queue]
-    return [words for words, _ in pipe.command_stack]
+        return pipe._execution_strategy.command_queue
+    return pipe.command_stack
+
+
+def _words(command: Any) -> Any:
+    return command.args if isinstance(command, PipelineCommand) else command[0]
 
 
 class Transaction:
@@ -296,7 +300,7 @@ class Transaction:
             if not isinstance(answer, Exception):
                 continue
             if position not in self._of_trail:
-                self.pipe.annotate_exception(answer, position + 1, queued[position])
+                self.pipe.annotate_exception(answer, position + 1, _words(queued[position]))
                 raise answer
             log.warning("The audit trail in Redis took no entry: %s", answer)
         self.take(answers)
