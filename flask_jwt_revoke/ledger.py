@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -69,14 +70,9 @@ class Ledger:
 
     def again(self) -> Ledger:
         """The same, of which nothing has been missed."""
-        return Ledger(
-            self.config,
-            self.store,
-            self.strategy,
-            self.tell,
-            trail=self.trail,
-            forget=self.forget,
-        )
+        other = copy(self)
+        other.missed = []
+        return other
 
     def sign_in(self, pair: Pair, session: Session, now: float) -> tuple[int, list[Session]]:
         """Index a new session's pair; answers its version and the sessions it displaced.
