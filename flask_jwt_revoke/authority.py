@@ -489,7 +489,7 @@ class Authority:
         :raises RevokedToken: the session to keep had ended already; so has everything else.
         :raises SubjectBlocked: with ``keep``; nothing was done.
         """
-        self.config.check_named(check_id("subject", subject))
+        self.check_subject(subject)
         now = self.clock()
         if keep is not None:
             return self._keep_one(subject, check_id("keep", keep), now, reason, claims, actor=actor)
@@ -501,7 +501,7 @@ class Authority:
 
     def block(self, subject: str, *, reason: str = "blocked", actor: str | None = None) -> None:
         """Refuse each token of a subject, and each sign-in, until it is unblocked."""
-        self.config.check_named(check_id("subject", subject))
+        self.check_subject(subject)
         now = self.clock()
         about = {"at": now, "reason": reason, "subject": subject, "actor": actor}
         why = self._cause(reason, now, actor)
@@ -525,6 +525,10 @@ class Authority:
     def is_blocked(self, subject: str) -> bool:
         """Whether all tokens and sign-ins of a subject are refused."""
         return self.store.is_blocked(check_id("subject", subject))
+
+    def check_subject(self, subject: str) -> None:
+        """:raises ValueError: nobody can be called so, or it is an issuer's own name."""
+        self.config.check_named(check_id("subject", subject))
 
     # Keeping in order
 

@@ -393,12 +393,11 @@ class Config:
         name, found, _ = subject.partition(SEPARATOR)
         return self.issuers.get(name) if found else None
 
-    def check_named(self, subject: str) -> str:
+    def check_named(self, subject: str) -> None:
         """:raises ValueError: it is an issuer, and nobody's name there."""
         issuer = self.issuer_of(subject)
         if issuer is not None and subject == nobody_of(issuer.name):
             raise ValueError(f"{subject} names nobody of {issuer.name}: write the sub after it")
-        return subject
 
     def _check_together(self) -> None:
         self._check_keys()

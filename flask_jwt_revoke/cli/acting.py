@@ -10,7 +10,6 @@ import click
 
 from ..authority import Authority
 from ..ledger import Choose, of_device, only, other_than
-from ..tokens import check_id
 from .group import REFUSED, USAGE, Failure, actor, as_json, door, dry_run, jwt, reason
 from .looking import SESSION, tell_sessions
 from .output import fields, say, say_json
@@ -109,7 +108,7 @@ def _choice(
 def block(subject: str, as_json: bool, **how: Any) -> None:
     """Refuse each token of SUBJECT, and each sign-in, until it is unblocked."""
     authority = door()
-    authority.config.check_named(check_id("subject", subject))
+    authority.check_subject(subject)
     if not how["dry_run"]:
         authority.block(subject, reason=how["reason"], actor=how["actor"])
     if as_json:
