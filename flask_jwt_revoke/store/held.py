@@ -15,6 +15,7 @@ from typing import Any
 
 import redis
 
+from ..errors import SignInRefused, TokenRefused
 from .question import Question
 from .wire import Lent, Wire, failure
 
@@ -65,6 +66,11 @@ class Held:
                 wire.close()
                 wire = self._taken(until)
             yield Lent(wire, until)
+        except (TokenRefused, SignInRefused):
+            # By what was read here, whose WATCH ends so; the others are as they were.
+            if wire is not None:
+                wire.close()
+            raise
         except BaseException:
             self._drop(wire)
             raise

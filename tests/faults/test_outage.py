@@ -514,6 +514,25 @@ def test_a_restarted_server_is_found_again(make_authority: Make, own: Server) ->
     assert not is_live(authority, pair.access)
 
 
+def test_a_refused_exchange_leaves_the_connections_of_others(
+    make_authority: Make, own: Server
+) -> None:
+    authority = make_authority(own.url, timeout=5)
+    pair, other = authority.issue("alice"), authority.issue("bob")
+    authority.logout(pair.refresh)
+    with ThreadPoolExecutor(5) as pool:
+        own.pause()
+        checks = [pool.submit(authority.check, other.access) for _ in range(5)]
+        time.sleep(0.2)
+        own.resume()
+        assert [check.result().subject for check in checks] == ["bob"] * 5
+    with own.client() as client:
+        before = len(client.client_list())
+        with pytest.raises(RevokedToken):
+            authority.rotate(pair.refresh)
+        assert len(client.client_list()) >= before - 1
+
+
 def test_a_connection_that_was_dropped_is_no_outage(make_authority: Make, own: Server) -> None:
     """A server, or what stands before it, closes connections that have long been idle."""
     authority = make_authority(own.url, timeout=5)
