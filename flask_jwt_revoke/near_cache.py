@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from weakref import WeakMethod
 
+from .bounded import bound
 from .config import Config
 from .issuers import nobody_of
 from .remembered import Remembered
@@ -72,11 +73,7 @@ class Silences:
     def _begin(self, subject: str) -> Silence:
         # Another thread's may be there by now: two silences of a subject could not both end.
         silence = self._by_subject.setdefault(subject, Silence(subject, self._by_subject))
-        while len(self._by_subject) > self.MOST:
-            try:
-                self._end(next(iter(self._by_subject)))
-            except (RuntimeError, StopIteration):  # another thread was quicker
-                break
+        bound(self._by_subject, self.MOST)
         return silence
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 
+from .bounded import bound
 from .config import Config
 from .store import Announcement, Reply, Store, Transaction, heard, mark
 
@@ -52,11 +53,7 @@ class Remembered:
         if known is not None and _rank(known) > _rank(found):
             return
         self._known[name] = found
-        while len(self._known) > self.MOST:
-            try:
-                self._known.pop(next(iter(self._known)), None)
-            except (RuntimeError, StopIteration):  # another thread was quicker
-                break
+        bound(self._known, self.MOST)
 
     def _lasting(self, now: float) -> dict[tuple[str, str, str], Announcement]:
         return {

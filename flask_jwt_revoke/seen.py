@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from .bounded import bound
 from .models import Claims
 
 #: Seconds until a process looks again whether a live token is indexed.
@@ -60,11 +61,7 @@ class Seen:
 
     def add(self, digest: bytes, known: Known) -> Known:
         self._known[digest] = known
-        while len(self._known) > self.MOST:
-            try:
-                self._known.pop(next(iter(self._known)), None)
-            except (RuntimeError, StopIteration):  # another thread was quicker
-                break
+        bound(self._known, self.MOST)
         return known
 
     def clear(self) -> None:
