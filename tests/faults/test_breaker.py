@@ -105,7 +105,7 @@ def test_promise_9_a_server_that_drips_is_given_up_in_time(
         with pytest.raises(Outage):
             authority.check(token)
         # Its own pace would take at least five times as long.
-        assert time.monotonic() - started < TIMEOUT * 2
+        assert time.monotonic() - started < TIMEOUT * 4
     finally:
         server.close()
 
@@ -122,7 +122,7 @@ def test_promise_9_an_answer_that_drips_on_a_held_connection(
         started = time.monotonic()
         with pytest.raises(Outage):
             authority.check(token)
-        assert time.monotonic() - started < TIMEOUT * 2
+        assert time.monotonic() - started < TIMEOUT * 4
     finally:
         wire.close()
 
