@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 
 from ..authority import Authority
-from ..store.inspection import SLOTS, Manner, Server, Watcher, coverage, watchers
+from ..store.inspection import Manner, Server, Watcher, coverage, watchers
+from ..store.slots import SLOTS
 from .finding import Judgement, fail, ok, unknown, warn
 
 #: With fewer, the loss of one leaves no majority.

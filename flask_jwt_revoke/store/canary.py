@@ -20,13 +20,13 @@ from .client import Client
 from .keys import Keys
 from .question import Command
 from .replies import text
+from .slots import SLOTS
 
 log = logging.getLogger("flask_jwt_revoke")
 
 #: Seconds between two looks: a loss is noticed within 2.
 INTERVAL = 1.5
 
-_SLOTS = 16_384
 _SHARES = 64
 _NEVER = float("-inf")
 
@@ -121,7 +121,7 @@ class Canaries:
     def _beside(self, client: redis.RedisCluster, key: str) -> Canary | None:
         """The canary that the same primary has; None where another one has it."""
         slot = key_slot(key.encode())
-        share = slot * _SHARES // _SLOTS
+        share = slot * _SHARES // SLOTS
         tag = _tag(share)
         canary = self._by_share.get(share) or self._by_share.setdefault(
             share, Canary(self._keys.canary(tag))
@@ -154,6 +154,6 @@ def _node(client: redis.RedisCluster, slot: int) -> str:
 def _tag(share: int) -> str:
     """The first number whose slot is in this sixty-fourth of the slots."""
     number = 0
-    while key_slot(str(number).encode()) * _SHARES // _SLOTS != share:
+    while key_slot(str(number).encode()) * _SHARES // SLOTS != share:
         number += 1
     return str(number)

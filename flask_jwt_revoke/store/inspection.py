@@ -23,8 +23,6 @@ from .question import Command
 from .redis import Store, outage
 from .replies import text
 
-SLOTS = 16384
-
 # Before release 7 of redis-py it was 2, and had no name.
 _PROTOCOL = getattr(redis.connection, "DEFAULT_RESP_VERSION", 2)
 

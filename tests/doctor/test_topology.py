@@ -13,7 +13,8 @@ from flask_jwt_revoke import Authority, Outage
 from flask_jwt_revoke.doctor import Finding, examine
 from flask_jwt_revoke.doctor.topology import judged_cluster, judged_manner, judged_sentinels
 from flask_jwt_revoke.store.client import connect
-from flask_jwt_revoke.store.inspection import SLOTS, Watcher, manner
+from flask_jwt_revoke.store.inspection import Watcher, manner
+from flask_jwt_revoke.store.slots import SLOTS
 
 from ..redis_page import DOCTOR, IN_CLUSTER
 from ..servers import BINARIES, Cluster, Sentinel, Server, free_ports
