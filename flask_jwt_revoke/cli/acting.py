@@ -66,6 +66,7 @@ def logout(
     if sum(one is not None for one in (session, device, others)) > 1:
         raise Failure("Give one of --session, --device and --others.", USAGE)
     authority = door()
+    authority.check_subject(subject)
     listed = authority.sessions(subject)
     if others is not None and not only(others)(listed):
         raise Failure(f"{subject} has no session {others}; nothing was done.", REFUSED)

@@ -31,9 +31,10 @@ def description(app: Flask) -> dict[str, Any]:
     operations = _by_view(found)
     found["paths"] = {}
     for rule in app.url_map.iter_rules():
-        view = app.view_functions[rule.endpoint]
-        if view.__module__.startswith(f"{__package__}."):
-            method, operation = operations[str(rule.endpoint).rpartition(".")[2]]
+        # A rule may have no view yet, or one of ours under a name of the app's own.
+        view, name = app.view_functions.get(rule.endpoint), rule.endpoint.rpartition(".")[2]
+        if view and view.__module__.startswith(f"{__package__}.") and name in operations:
+            method, operation = operations[name]
             path = found["paths"].setdefault(_PLACEHOLDER.sub(r"{\1}", rule.rule), {})
             path[method] = operation | {"operationId": rule.endpoint}
     _name_locations(found, config)

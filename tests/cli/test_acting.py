@@ -237,7 +237,7 @@ def test_the_verbs_tell_the_actor_to_whoever_asks_from_python(
 def test_an_issuer_is_no_subject_of_its_own(make_console: Make) -> None:
     keys = {"keys": {"1": "k" * 32}, "algorithms": ["HS256"], "audience": "shop"}
     console = make_console(issuers={"https://id.example": keys})
-    for words in (("block",), ("block", "--dry-run"), ("logout",)):
+    for words in (("block",), ("block", "--dry-run"), ("logout",), ("logout", "--dry-run")):
         result = console(*words, "https://id.example#")
         assert result.exit_code == 2
         assert "names nobody of https://id.example" in result.stderr

@@ -68,6 +68,15 @@ def test_it_is_of_what_an_app_has_and_where(make_app: MakeApp) -> None:
     assert found["components"]["parameters"]["csrf"]["name"] == "X-C"
 
 
+def test_rules_without_a_view_and_with_one_of_another_name_are_none_of_it(
+    everything: Flask,
+) -> None:
+    before = described(everything)
+    everything.add_url_rule("/soon", "soon")
+    everything.add_url_rule("/out", "out", everything.view_functions["jwt_revoke.logout"])
+    assert described(everything) == before
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
 def test_unauthorised_requests_get_described_answers_and_leave_nothing(
     everything: Flask, server: Server, operation: tuple[str, str]

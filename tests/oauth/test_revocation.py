@@ -230,6 +230,8 @@ def test_an_empty_secret_and_no_endpoint_are_refused_at_the_start(make_app: Make
         revoke.oauth_blueprint(introspectors={"shop": None})
     with pytest.raises(ValueError, match="event_authorization must not be empty"):
         revoke.oauth_blueprint(event_audience={"https://id.example": "us"}, event_authorization="")
+    with pytest.raises(ValueError, match="without event_audience"):
+        revoke.oauth_blueprint(clients={"shop": None}, event_authorization="Bearer X")
     with pytest.raises(ValueError, match="takes clients"):
         revoke.oauth_blueprint()
 

@@ -40,10 +40,9 @@ def oauth_blueprint(
     that may push security events (RFC 8935) calls the app, and ``event_authorization`` the
     Authorization header that these are pushed with.
 
-    :raises ValueError: there is no endpoint, or a secret is empty.
+    :raises ValueError: there is no endpoint, or none for a secret, or a secret is empty.
     """
-    if event_authorization == "":
-        raise ValueError("event_authorization must not be empty; None is for none")
+    _check_authorization(event_authorization, event_audience)
     made = Blueprint(name, __name__, url_prefix=url_prefix)
     views = []
     if clients is not None:
@@ -69,6 +68,13 @@ def oauth_blueprint(
     made.after_request(_not_stored)
     made.record_once(_check_issuers({*(logout_audience or ()), *(event_audience or ())}))
     return made
+
+
+def _check_authorization(given: str | None, audience: Audience | None) -> None:
+    if given == "":
+        raise ValueError("event_authorization must not be empty; None is for none")
+    if given is not None and audience is None:
+        raise ValueError("event_authorization is of no use without event_audience")
 
 
 def _lists(audience: Audience) -> dict[str, list[str]]:
