@@ -31,6 +31,8 @@ from flask_jwt_revoke.store import Subscription, feed
 from .servers import BINARIES, Cluster, Sentinel, Server, free_ports
 
 STALENESS = 0.5
+#: Longer than a busy machine holds anybody up. Whoever waits for a word waits a shorter time.
+LONG = 30
 Make = Callable[..., Authority]
 
 
@@ -49,7 +51,7 @@ def make_near(make_authority: Make) -> Make:
     return make
 
 
-def until(condition: Callable[[], object], seconds: float = 5) -> None:
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
     ends = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < ends, "it did not come about"
@@ -108,7 +110,7 @@ def listening(authority: Authority, client: redis.Redis, count: int = 1) -> None
 
 class TestReuse:
     def test_a_live_verdict_is_reused(self, server: Server, make_near: Make) -> None:
-        authority = make_near(server.url)
+        authority = make_near(server.url, near_cache_staleness=LONG)
         with server.client() as client:
             listening(authority, client)
             token = authority.issue("alice").access
@@ -120,13 +122,13 @@ class TestReuse:
     def test_it_is_reused_for_longer_than_the_bound_while_pings_are_answered(
         self, server: Server, make_near: Make
     ) -> None:
-        authority = make_near(server.url, near_cache_staleness=1)
+        authority = make_near(server.url, near_cache_staleness=2.5)
         with server.client() as client:
             listening(authority, client)
             token = authority.issue("alice").access
             authority.check(token)
             before = asked(client)
-            ends = time.monotonic() + 2.2
+            ends = time.monotonic() + 3
             while time.monotonic() < ends:
                 authority.check(token)
                 time.sleep(0.01)
@@ -143,7 +145,7 @@ class TestReuse:
             assert subscribers(client) == 0
 
     def test_strict_goes_past_it(self, server: Server, make_near: Make) -> None:
-        authority = make_near(server.url)
+        authority = make_near(server.url, near_cache_staleness=LONG)
         token = authority.issue("alice").access
         authority.check(token)
         with server.client() as client:
@@ -190,7 +192,7 @@ class TestReuse:
             authority.check(token)
 
     def test_a_view_may_be_strict(self, server: Server, make_app: Callable[..., Flask]) -> None:
-        app = make_app(server.url, near_cache_staleness=STALENESS)
+        app = make_app(server.url, near_cache_staleness=LONG)
 
         @app.get("/near")
         @app.revoke.required
@@ -215,7 +217,7 @@ class TestReuse:
     def test_a_strict_view_stays_strict_behind_a_decorator_that_hides_it(
         self, server: Server, make_app: Callable[..., Flask]
     ) -> None:
-        app = make_app(server.url, near_cache_staleness=STALENESS)
+        app = make_app(server.url, near_cache_staleness=LONG)
 
         @app.revoke.required(strict=True)
         def strict() -> str:
@@ -251,7 +253,7 @@ class TestEnding:
     def test_promise_1_the_process_that_revoked_refuses_at_once(
         self, server: Server, make_near: Make, verb: str, strategy: str
     ) -> None:
-        authority = make_near(server.url, near_cache_staleness=30, strategy=strategy)
+        authority = make_near(server.url, near_cache_staleness=LONG, strategy=strategy)
         pair = authority.issue("alice", device_id="phone")
         assert is_live(authority, pair.access)
         ENDINGS[verb](authority, pair)
@@ -260,7 +262,7 @@ class TestEnding:
     def test_another_process_hears_of_it(
         self, server: Server, make_near: Make, make_authority: Make, verb: str, strategy: str
     ) -> None:
-        near = make_near(server.url, near_cache_staleness=30, strategy=strategy)
+        near = make_near(server.url, near_cache_staleness=LONG, strategy=strategy)
         other = make_authority(server.url, strategy=strategy)
         with server.client() as client:
             near.check(near.issue("first").access)
@@ -270,13 +272,13 @@ class TestEnding:
         assert is_live(near, pair.access)
         ENDINGS[verb](other, pair)
         # Long before the verdict would be asked for again by itself.
-        until(lambda: not is_live(near, pair.access), 5)
+        until(lambda: not is_live(near, pair.access))
 
 
 def test_a_token_that_is_recorded_too_late_is_told_of(
     server: Server, make_near: Make, make_authority: Make
 ) -> None:
-    near, other = make_near(server.url, near_cache_staleness=30), make_authority(server.url)
+    near, other = make_near(server.url, near_cache_staleness=LONG), make_authority(server.url)
     with server.client() as client:
         listening(near, client)
     spent = other.issue("alice")
@@ -310,7 +312,7 @@ class TestTopologies:
 
     def test_the_feed_crosses_a_cluster(self, servers: Callable, make_near: Make) -> None:
         cluster: Cluster = servers("cluster")
-        near, other = (make_near(cluster.url, near_cache_staleness=30) for _ in range(2))
+        near, other = (make_near(cluster.url, near_cache_staleness=LONG) for _ in range(2))
         assert is_live(near, near.issue("first").access)
         until(lambda: near._near._feed.subscription() is not feed.NONE)
         for subject in ("alice", "bob", "carol", "dave", "erin", "frank"):
@@ -351,24 +353,24 @@ class TestTopologies:
 
     def test_a_client_that_was_handed_in(self, server: Server, make_near: Make) -> None:
         with server.client(decode_responses=True) as handed, server.client() as client:
-            near = make_near(None, redis=handed)
+            near = make_near(None, redis=handed, near_cache_staleness=LONG)
             listening(near, client)
             token = near.issue("alice").access
             assert is_live(near, token)
             make_near(server.url).logout_everywhere("alice")
-            until(lambda: not is_live(near, token), STALENESS)
+            until(lambda: not is_live(near, token))
 
     def test_a_client_of_resp3(self, server: Server, make_near: Make) -> None:
         with (
             redis.Redis(unix_socket_path=str(server.socket), protocol=3) as handed,
             server.client() as client,
         ):
-            near = make_near(None, redis=handed)
+            near = make_near(None, redis=handed, near_cache_staleness=LONG)
             listening(near, client)
             token = near.issue("alice").access
             assert is_live(near, token)
             make_near(server.url).logout_everywhere("alice")
-            until(lambda: not is_live(near, token), STALENESS)
+            until(lambda: not is_live(near, token))
 
 
 class TestListener:
@@ -426,7 +428,7 @@ class TestListener:
                 try:
                     os.close(reads)
                     told = [is_live(authority, authority.issue("child").access)]
-                    deadline = time.monotonic() + 5
+                    deadline = time.monotonic() + 20
                     while subscribers(client) < 2 and time.monotonic() < deadline:
                         time.sleep(0.01)
                     told.append(is_live(authority, token))
@@ -459,16 +461,16 @@ class TestListener:
             assert is_live(authority, token)
 
     def test_a_lie_costs_one_question(self, server: Server, make_near: Make) -> None:
-        authority = make_near(server.url)
+        authority = make_near(server.url, near_cache_staleness=LONG)
         with server.client() as client:
             listening(authority, client)
             token = authority.issue("alice").access
             authority.check(token)
-            client.publish("jwtrevoke:feed", '["alice","lie@0"]')
-            time.sleep(0.1)
             before = asked(client)
-            assert is_live(authority, token)
-            assert is_live(authority, token)
+            client.publish("jwtrevoke:feed", '["alice","lie@0"]')
+            until(lambda: is_live(authority, token) and asked(client) > before)
+            for _ in range(10):
+                assert is_live(authority, token)
             assert asked(client) == before + 1
 
     def test_it_listens_again_after_a_restart(self, make_near: Make) -> None:
@@ -479,21 +481,21 @@ class TestListener:
                 listening(authority, client)
                 server.kill()
                 server.start()
-                until(lambda: subscribers(client) == 1, 10)
+                until(lambda: subscribers(client) == 1)
         finally:
             server.close()
 
     def test_without_redis_a_verdict_lasts_no_longer_than_the_bound(self, make_near: Make) -> None:
-        server = Server(BINARIES["valkey"])
+        server, staleness = Server(BINARIES["valkey"]), 1.5
         try:
-            authority = make_near(server.url)
+            authority = make_near(server.url, near_cache_staleness=staleness)
             with server.client() as client:
                 listening(authority, client)
             token = authority.issue("alice").access
             authority.check(token)
             server.kill()
             authority.check(token)
-            time.sleep(STALENESS)
+            time.sleep(staleness)
             with pytest.raises(Outage):
                 authority.check(token)
         finally:
@@ -502,47 +504,47 @@ class TestListener:
 
 class TestAnnouncement:
     @pytest.fixture
-    def heard(self, server: Server) -> Iterator[Callable[[], list[object]]]:
+    def heard(self, server: Server) -> Iterator[Callable[[int], list[object]]]:
+        """So many announcements, after which there are no others."""
         with server.client() as client, client.pubsub() as pubsub:
             pubsub.subscribe("jwtrevoke:feed")
-            assert pubsub.get_message(timeout=1)["type"] == "subscribe"
+            assert pubsub.get_message(timeout=20)["type"] == "subscribe"
 
-            def hear() -> list[object]:
-                found = []
-                while (message := pubsub.get_message(timeout=0.05)) is not None:
-                    found.append(json.loads(message["data"]))
+            def hear(count: int) -> list[object]:
+                found = [json.loads(pubsub.get_message(timeout=20)["data"]) for _ in range(count)]
+                assert pubsub.get_message(timeout=0.05) is None
                 return found
 
             yield hear
 
     def test_it_names_subject_mark_and_what_ended(
-        self, server: Server, make_authority: Make, heard: Callable[[], list[list[str]]]
+        self, server: Server, make_authority: Make, heard: Callable[[int], list[list[str]]]
     ) -> None:
         authority = make_authority(server.url)
         pair = authority.issue('a"{li}:ce', claims={})
-        assert heard() == []
+        assert heard(0) == []
         claims = authority.check(pair.access)
         authority.revoke(pair.access, reason="stolen")
         authority.logout(pair.refresh)
         authority.logout_everywhere('a"{li}:ce')
-        first, second, third = heard()
+        first, second, third = heard(3)
         assert (first[0], first[2], first[4:]) == ('a"{li}:ce', claims.expires_at, [claims.id])
         assert first[1].startswith("stolen@")
         assert second[4:] == [pair.session_id]
         assert (third[1].partition("@")[0], third[4:]) == ("logout_everywhere", [])
 
     def test_a_rotation_says_nothing_and_a_theft_does(
-        self, server: Server, make_authority: Make, heard: Callable[[], list[list[str]]]
+        self, server: Server, make_authority: Make, heard: Callable[[int], list[list[str]]]
     ) -> None:
         authority = make_authority(server.url, refresh_grace=0)
         pair = authority.issue("alice")
         authority.rotate(authority.rotate(pair.refresh).refresh)
-        assert heard() == []
+        assert heard(0) == []
         from flask_jwt_revoke import ReusedToken
 
         with pytest.raises(ReusedToken):
             authority.rotate(pair.refresh)
-        ((_, mark, _, _, sid),) = heard()
+        ((_, mark, _, _, sid),) = heard(1)
         assert (mark.partition("@")[0], sid) == ("reused", pair.session_id)
 
 

@@ -49,8 +49,8 @@ def test_promise_7_one_successor_whatever_the_concurrency(
 def test_promise_7_a_repeat_after_a_stall_is_no_theft(
     make_authority: Make, own_server: Server
 ) -> None:
-    authority = make_authority(own_server.url, timeout=0.03)
-    pair = authority.issue("alice")
+    authority, patient = (make_authority(own_server.url, timeout=one) for one in (0.03, 20))
+    pair = patient.issue("alice")
     stalled = 0
     for _ in range(STALLS):
         stop = threading.Timer(random.random() * 0.002, own_server.pause)
@@ -66,7 +66,7 @@ def test_promise_7_a_repeat_after_a_stall_is_no_theft(
         pair = again
     assert stalled
     assert _until_it_answers(lambda: authority.check(pair.access))
-    assert len(authority.sessions("alice")) == 1
+    assert len(patient.sessions("alice")) == 1
 
 
 def test_promise_1_a_rotation_never_undoes_a_revocation(
@@ -114,7 +114,7 @@ def _live(authority: Authority, token: str) -> bool:
 
 
 def _until_it_answers(call: Callable[[], TokenPair]) -> TokenPair:
-    for _ in range(200):
+    for _ in range(1000):
         try:
             return call()
         except Outage:

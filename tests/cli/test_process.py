@@ -29,6 +29,7 @@ from flask_jwt_revoke import JWTRevoke
 
 app = Flask("shop")
 app.config.update(SECRET_KEY=os.environ["SECRET"], JWT_REVOKE_REDIS_URL=os.environ["URL"])
+app.config["JWT_REVOKE_TIMEOUT"] = 5
 JWTRevoke(app)
 """
 LABEL = "Pixel 8 \x1b[31m[bold red]x[/]"

@@ -397,7 +397,7 @@ def test_promise_10_a_near_cache_reuses_verdicts_and_hears_of_revocations(
     assert wire.said.count(b"MGET") == asked
     with elsewhere.app_context():
         elsewhere.revoke.logout_everywhere("alice")
-    until = time.monotonic() + 5
+    until = time.monotonic() + 15
     while is_live(app, token):
         assert time.monotonic() < until
     wire.close()

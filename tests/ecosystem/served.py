@@ -9,7 +9,7 @@ from flask import Flask
 
 from flask_jwt_revoke import JWTRevoke, current_token
 
-from ..conftest import SECRET
+from ..conftest import PATIENT, SECRET
 
 URL = "ECOSYSTEM_REDIS_URL"
 
@@ -17,6 +17,7 @@ URL = "ECOSYSTEM_REDIS_URL"
 def create_app() -> Flask:
     app = Flask("served")
     app.config.update(SECRET_KEY=SECRET, JWT_REVOKE_REDIS_URL=os.environ[URL])
+    app.config.update(PATIENT)
     revoke = JWTRevoke(app)
 
     @app.post("/login")

@@ -23,6 +23,8 @@ from ..conftest import missing
 from ..servers import BINARIES, Proxy, Server
 
 TIMEOUT = 0.2
+#: Seconds. Some time-outs of a busy machine.
+BOUND = 3.0
 Make = Callable[..., Authority]
 
 
@@ -93,7 +95,7 @@ def test_promise_9_an_answer_that_is_none_is_an_outage(
         assert authority.check(token).subject == "alice"
 
 
-@pytest.mark.parametrize("answer", [b"+OK\r\n", b"$-1\r\n" * 20], ids=["AUTH", "errors"])
+@pytest.mark.parametrize("answer", [b"+" + b"O" * 200, b"$-1\r\n" * 40], ids=["one", "many"])
 def test_promise_9_a_server_that_drips_is_given_up_in_time(
     make_authority: Make, answer: bytes
 ) -> None:
@@ -104,8 +106,8 @@ def test_promise_9_a_server_that_drips_is_given_up_in_time(
         started = time.monotonic()
         with pytest.raises(Outage):
             authority.check(token)
-        # Its own pace would take at least five times as long.
-        assert time.monotonic() - started < TIMEOUT * 4
+        # Its own pace would take 20 seconds.
+        assert time.monotonic() - started < BOUND
     finally:
         server.close()
 
@@ -116,13 +118,13 @@ def test_promise_9_an_answer_that_drips_on_a_held_connection(
     wire = Proxy(own)
     try:
         authority = make_authority(wire.url, timeout=TIMEOUT)
-        token = authority.issue("alice").access
-        authority.check(token)
+        # No session and no version, but as many blanks in an answer: some four seconds of it.
+        token = make_authority(wire.url).issue("alice").access
+        assert not outage_of(authority, token)
         wire.drip = TIMEOUT / 2
         started = time.monotonic()
-        with pytest.raises(Outage):
-            authority.check(token)
-        assert time.monotonic() - started < TIMEOUT * 4
+        assert outage_of(authority, token)
+        assert time.monotonic() - started < BOUND
     finally:
         wire.close()
 
@@ -143,7 +145,8 @@ def test_promise_9_an_answer_gets_what_time_signing_in_has_left(
 
 def test_promise_9_requests_stop_queueing(make_authority: Make, own: Server) -> None:
     authority = make_authority(own.url, timeout=TIMEOUT, breaker_failures=3, breaker_pause=60)
-    tokens = [authority.issue(f"s{number}").access for number in range(8)]
+    patient = make_authority(own.url)
+    tokens = [patient.issue(f"s{number}").access for number in range(8)]
     own.pause()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda token: outage_of(authority, token), tokens))
@@ -152,7 +155,7 @@ def test_promise_9_requests_stop_queueing(make_authority: Make, own: Server) -> 
     for _ in range(100):
         assert outage_of(authority, tokens[0])
     # A hundred time-outs one after the other would be 20 s.
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 2 * BOUND
 
 
 def outage_of(authority: Authority, token: str) -> bool:
@@ -165,12 +168,12 @@ def outage_of(authority: Authority, token: str) -> bool:
 
 def test_it_closes_when_redis_answers_again(make_authority: Make, own: Server) -> None:
     authority = make_authority(own.url, timeout=0.05, breaker_failures=2, breaker_pause=0.1)
-    token = authority.issue("alice").access
+    token = make_authority(own.url).issue("alice").access
     own.pause()
     for _ in range(5):
         assert outage_of(authority, token)
     own.resume()
-    ends = time.monotonic() + 5
+    ends = time.monotonic() + 20
     while outage_of(authority, token):
         assert time.monotonic() < ends
         time.sleep(0.01)
@@ -179,7 +182,7 @@ def test_it_closes_when_redis_answers_again(make_authority: Make, own: Server) -
 
 def test_writes_are_not_tried_either_and_say_so(make_authority: Make, own: Server) -> None:
     authority = make_authority(own.url, timeout=0.05, breaker_failures=1, breaker_pause=60)
-    pair = authority.issue("alice")
+    pair = make_authority(own.url).issue("alice")
     own.pause()
     assert outage_of(authority, pair.access)
     heard: list[object] = []
@@ -323,10 +326,9 @@ class TestOnOutage:
         [("app", 200), ("deny", 503), ("refresh", 503), ("refresh-allow", 200), ("hidden", 503)],
     )
     def test_for_the_app_a_token_type_and_a_view(
-        self, app: Flask, own: Server, path: str, status: int
+        self, app: Flask, own: Server, make_authority: Make, path: str, status: int
     ) -> None:
-        with app.test_request_context():
-            pair = app.revoke.issue("alice")
+        pair = make_authority(own.url).issue("alice")
         own.pause()
         token = pair.refresh if path.startswith("refresh") else pair.access
         answer = app.test_client().get(f"/{path}", headers={"Authorization": f"Bearer {token}"})

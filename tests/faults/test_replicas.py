@@ -37,6 +37,8 @@ Make = Callable[..., Authority]
 MakeApp = Callable[..., Flask]
 
 TIMEOUT = 0.25
+#: Seconds. One verb waits for one time-out or two; a busy machine takes some of its own.
+BOUND = 5.0
 
 
 @dataclass
@@ -166,7 +168,7 @@ def test_what_ends_something_waits_for_a_replica(make_authority: Make, two: Pair
                 assert dict(
                     zip(ENDING, threads.map(SignedIn.is_missed, all), strict=True)
                 ) == dict.fromkeys(ENDING, True)
-                assert time.monotonic() - started < 2 * TIMEOUT + 0.5
+                assert time.monotonic() - started < BOUND
             for one in all:
                 with pytest.raises(RevokedToken):
                     authority.check(one.pair.access)
@@ -256,7 +258,8 @@ def test_many_tokens_wait_once_in_vain(make_authority: Make, two: Pair) -> None:
         started = time.monotonic()
         with pytest.raises(NotReplicated):
             authority.logout_everywhere("alice")
-        assert time.monotonic() - started < 3 * TIMEOUT
+        # One time-out for each of its hundred transactions would be 26 s.
+        assert time.monotonic() - started < BOUND
     with two.primary.client() as client:
         assert not client.zcard("jwtrevoke:{alice}:tokens")
 
@@ -274,7 +277,7 @@ def test_who_may_not_wait_is_told_so(
 
 def test_a_near_cache_hears_of_it(make_authority: Make, two: Pair) -> None:
     ending = make_authority(two.primary.url, wait_replicas=1, timeout=TIMEOUT)
-    hearer = make_authority(two.primary.url, near_cache_staleness=20)
+    hearer = make_authority(two.primary.url, near_cache_staleness=30)
     token = ending.issue("alice").access
     with two.primary.client() as client:
 
@@ -287,8 +290,18 @@ def test_a_near_cache_hears_of_it(make_authority: Make, two: Pair) -> None:
     with two.paused():
         with pytest.raises(NotReplicated):
             ending.revoke(token)
-        with pytest.raises(RevokedToken):
-            hearer.check(token)
+        told = time.monotonic()
+        wait_until(lambda: is_refused(hearer, token), "the near cache hears")
+        # Long before the verdict would be asked for again by itself.
+        assert time.monotonic() - told < 20
+
+
+def is_refused(authority: Authority, token: str) -> bool:
+    try:
+        authority.check(token)
+    except RevokedToken:
+        return True
+    return False
 
 
 def test_the_answer_to_a_request(make_app: MakeApp, two: Pair) -> None:
@@ -376,16 +389,19 @@ def test_memory_has_no_replicas(make_authority: Make) -> None:
 def test_a_connection_that_breaks_while_it_waits_is_no_success(
     make_authority: Make, two: Pair
 ) -> None:
-    authority = make_authority(two.primary.url, wait_replicas=1, timeout=TIMEOUT)
+    authority = make_authority(two.primary.url, wait_replicas=1, timeout=20)
     pair = authority.issue("alice")
     with two.primary.client() as client, two.paused():
-        cut = threading.Timer(
-            TIMEOUT / 4, client.client_kill_filter, kwargs={"_type": "normal", "skipme": True}
-        )
-        cut.start()
+
+        def cut() -> None:
+            wait_until(lambda: client.info("clients")["blocked_clients"], "it waits")
+            client.client_kill_filter(_type="normal", skipme=True)
+
+        cutting = threading.Thread(target=cut)
+        cutting.start()
         with pytest.raises(NotReplicated):
             authority.revoke(pair.access)
-        cut.join()
+        cutting.join()
     with pytest.raises((RevokedToken, Outage)):
         authority.check(pair.access)
     authority.revoke(pair.access)

@@ -266,7 +266,7 @@ def test_promise_9_a_handshake_that_is_not_answered(make_authority: Make, papers
         started = time.monotonic()
         with pytest.raises(Outage):
             authority.issue("alice")
-        assert time.monotonic() - started < TIMEOUT
+        assert time.monotonic() - started < 2 * TIMEOUT
 
 
 def test_a_cluster_over_tls(make_authority: Make, papers: Papers) -> None:

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from example_app import create_app, users
 
+from ..conftest import PATIENT
 from ..redis_page import EXAMPLE
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ MakeApp = Callable[..., Flask]
 Visit = Callable[..., "Page"]
 
 
+#: Milliseconds. A busy machine's browser takes its time.
+PATIENCE = 30_000
 #: What hashes cost is felt where `make run` is tried: elsewhere the tests sign in too often.
 _cheap = partial(generate_password_hash, method="pbkdf2:sha256:1")
 
@@ -56,7 +59,9 @@ def example(folder: Path) -> Iterator[MakeApp]:
 
     def make(url: str, folder: Path = folder, **settings: object) -> Flask:
         made.append(
-            create_app({"JWT_REVOKE_REDIS_URL": EXAMPLE.at(url), **settings}, folder=folder)
+            create_app(
+                {"JWT_REVOKE_REDIS_URL": EXAMPLE.at(url), **PATIENT, **settings}, folder=folder
+            )
         )
         return made[-1]
 
@@ -70,7 +75,7 @@ def browser() -> Iterator[Browser]:
     # No wider: Playwright's event loop would be in the way of other modules' tests.
     from .chromium import chromium
 
-    with chromium() as found:
+    with chromium(PATIENCE) as found:
         yield found
 
 
@@ -94,7 +99,7 @@ def visit(browser: Browser, site: str) -> Iterator[Visit]:
 
     def open_(path: str = "/", **device: Any) -> Page:
         context = browser.new_context(base_url=site, **device)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         opened.append(context)
         page = context.new_page()
         page.on("console", lambda said: complaints.append(said.text))
@@ -109,7 +114,7 @@ def visit(browser: Browser, site: str) -> Iterator[Visit]:
 
 def after_the_pause(ask: Callable[[], TestResponse]) -> TestResponse:
     """What is answered when the breaker has let somebody ask again."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 20
     while (answer := ask()).status_code == 503 and time.monotonic() < until:
         time.sleep(0.05)
     return answer

@@ -291,7 +291,7 @@ class TestOutages:
     def test_a_redis_that_hangs(
         self, example: MakeApp, server: Server, counted: dict[str, str]
     ) -> None:
-        client = example(server.url, **counted).test_client()
+        client = example(server.url, JWT_REVOKE_TIMEOUT=0.3, **counted).test_client()
         headers = sign_in(client)
         server.pause()
         try:

@@ -508,8 +508,8 @@ class TestLimits:
 
 
 class TestOutages:
-    def test_they_are_a_page(self, app: Flask, server: Server) -> None:
-        client = signed_in(app)
+    def test_they_are_a_page(self, example: MakeApp, server: Server) -> None:
+        client = signed_in(example(server.url, JWT_REVOKE_TIMEOUT=0.3))
         server.pause()
         try:
             answers = [

@@ -10,12 +10,13 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from flask_jwt_revoke import JWTRevoke
 
-from ..conftest import SECRET
+from ..conftest import PATIENT, SECRET
 
 
 def create_app(url: str) -> Flask:
     app = Flask("metered")
     app.config.update(SECRET_KEY=SECRET, JWT_REVOKE_REDIS_URL=url, JWT_REVOKE_METRICS=True)
+    app.config.update(PATIENT)
     revoke = JWTRevoke(app)
 
     @app.get("/pid")
