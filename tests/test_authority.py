@@ -86,7 +86,7 @@ def test_promise_3_an_entry_lives_as_long_as_its_token(
         authority.revoke(token)
         claims = payload(token)
         expected = claims["exp"] + leeway - time.time()
-        assert ttl(authority, "alice", claims["jti"]) == pytest.approx(expected, abs=1)
+        assert ttl(authority, "alice", claims["jti"]) == pytest.approx(expected, abs=5)
 
 
 def test_promise_3_a_session_entry_outlives_the_sessions_longest_token(
@@ -96,7 +96,7 @@ def test_promise_3_a_session_entry_outlives_the_sessions_longest_token(
     pair = authority.issue("alice")
     authority.logout(pair.access)
     expected = payload(pair.refresh)["exp"] + 30 - time.time()
-    assert ttl(authority, "alice", pair.session_id) == pytest.approx(expected, abs=1)
+    assert ttl(authority, "alice", pair.session_id) == pytest.approx(expected, abs=5)
 
 
 def test_promise_3_an_entry_is_never_for_ever(make_authority: Make, url: str) -> None:
@@ -168,7 +168,7 @@ def test_log_out_everywhere_in_one_pipeline(make_authority: Make, url: str) -> N
             authority.check(pair.access)
         claims = payload(pair.refresh)
         expected = claims["exp"] + 10 - time.time()
-        assert ttl(authority, "alice", claims["jti"]) == pytest.approx(expected, abs=1)
+        assert ttl(authority, "alice", claims["jti"]) == pytest.approx(expected, abs=5)
     assert authority.check(bystander.access)
     client, keys = store_of(authority), authority.keys
     assert int(client.get(keys.version("alice"))) != version

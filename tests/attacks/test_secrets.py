@@ -120,8 +120,8 @@ def settings(url: str, **others: Any) -> dict[str, Any]:
     return {"SECRET_KEY": APP_KEY, "JWT_REVOKE_REDIS_URL": url, "JWT_REVOKE_KEYS": keys, **named}
 
 
-def make_door(url: str, **others: Any) -> Authority:
-    return Authority(Config.from_mapping(settings(url, timeout=0.1, **others)))
+def make_door(url: str, timeout: float = 0.1, **others: Any) -> Authority:
+    return Authority(Config.from_mapping(settings(url, timeout=timeout, **others)))
 
 
 def everything_in(server: Server) -> str:
@@ -319,9 +319,9 @@ def test_promise_12_a_tour_of_everything_shows_and_stores_no_secret(
     make_events: Callable[[], list[object]],
 ) -> None:
     events, wire = make_events(), Proxy(guarded)
-    door = make_door(redis_url(wire))
+    door = make_door(redis_url(wire), timeout=5)
     app = Flask("tour")
-    app.config.update(settings(redis_url(wire), token_location=["headers", "cookies"]))
+    app.config.update(settings(redis_url(wire), token_location=["headers", "cookies"], timeout=5))
     app.revoke = JWTRevoke(app)
     with_views(app)
     try:

@@ -7,7 +7,8 @@ import hmac
 import itertools
 import re
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,7 +22,7 @@ from flask_jwt_revoke import Authority, BadSignature, TokenPair, TokenRefused, W
 from flask_jwt_revoke.cookies import check_csrf
 
 from ..conftest import SECRET
-from ..servers import Server
+from ..servers import BINARIES, Server
 from .forge import claims, encoded, nothing_written, signed, stored
 
 HOSTILE = (
@@ -178,6 +179,12 @@ class TestMemory:
 
 class TestTimingOfRefusals:
     """Nothing is timed here: how long a refusal takes can only tell what it did."""
+
+    @pytest.fixture
+    def server(self) -> Iterator[Server]:
+        """One to which nobody else speaks, as the last listeners of other tests may."""
+        with closing(Server(BINARIES["valkey"])) as server:
+            yield server
 
     @pytest.fixture
     def compared(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:

@@ -205,7 +205,7 @@ class TestTheLastHour:
         assert "1 Live sessions" in text(olga.get("/operators"))
         assert "stolen" in text(show(olga))
         assert olga.get("/operators/doctor").status_code == 200
-        assert time.monotonic() - before < 6
+        assert time.monotonic() - before < 20
         # A cluster has 16,384 streams.
         whole = glance(authority_of(app).store, most=100, patience=0.05)[1]
         assert whole is (url == "memory://")
@@ -223,7 +223,8 @@ class TestTheLastHour:
         ],
     )
     def test_the_scale_ends_at_a_round_number(self, highest: int, most: int, shown: str) -> None:
-        drawn = chart.drawn(time.time(), {int(time.time()) // 60: highest}, [])
+        now = time.time()
+        drawn = chart.drawn(now, {int(now) // 60: highest}, [])
         assert drawn.most == most
         assert " ".join(value for _, value in drawn.ticks) == shown
         assert max(bar.height for bar in drawn.began) == pytest.approx(

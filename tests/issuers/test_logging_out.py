@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from flask_jwt_revoke import Authority, ReusedToken, RevokedToken, WrongType, signals
-from flask_jwt_revoke.store import Transaction
-from flask_jwt_revoke.store.feed import NONE, mark
+from flask_jwt_revoke.store import Transaction, mark
+from flask_jwt_revoke.store.feed import NONE
 
 from ..conftest import Clock, store_of
 from ..servers import Proxy, Server
