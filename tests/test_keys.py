@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import redis.crc
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_jwt_revoke.store.keys import Keys, encoded, remaining_ms
@@ -23,11 +23,13 @@ def test_what_would_divide_a_key_is_encoded() -> None:
     assert encoded("ann@example.org|1/2") == "ann@example.org|1/2"
 
 
+@settings(deadline=None)
 @given(one=subjects, other=subjects)
 def test_no_two_subjects_share_a_key(one: str, other: str) -> None:
     assert (KEYS.base(one) == KEYS.base(other)) == (one == other)
 
 
+@settings(deadline=None)
 @given(subject=subjects, id=st.text(min_size=1, alphabet=st.characters(codec="utf-8")))
 def test_all_keys_of_a_subject_share_a_slot(subject: str, id: str) -> None:
     names = [KEYS.revoked(subject, id), KEYS.tokens(subject), KEYS.version(subject)]

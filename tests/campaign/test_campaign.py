@@ -97,6 +97,7 @@ def test_promise_1_threads_revoke_and_check() -> None:
     assert_sound(crowd.pairs(each=100, seed=1))
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", served_by_gunicorn.KINDS)
 def test_promise_1_preloaded_workers_are_reloaded(kind: str) -> None:
     """Each for a third of a minute, most of which it waits."""

@@ -79,7 +79,6 @@ def test_without_a_redis_it_is_one_line(tmp_path: Path) -> None:
     assert (process.returncode, said, complaint.count("\n")) == (3, "", 1)
 
 
-@pytest.mark.timeout(60)
 def test_watch_prints_a_line_for_each_revocation(shell: Shell, authority: Authority) -> None:
     process = shell.start("watch", "--json")
     try:
