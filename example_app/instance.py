@@ -6,6 +6,7 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 
 def default_folder() -> Path:
@@ -22,8 +23,10 @@ def prepared(folder: Path) -> Path:
 def secret_key(folder: Path) -> str:
     """The key that signs tokens: made once, so that tokens outlive a restart."""
     path = folder / "secret_key"
-    with suppress(FileExistsError):
-        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
-        with open(made, "w") as file:
-            file.write(secrets.token_hex(32))
+    if not path.exists():
+        # Whole before it has its name: another process may start at once, and read it.
+        with NamedTemporaryFile("w", dir=folder) as made, suppress(FileExistsError):
+            made.write(secrets.token_hex(32))
+            made.flush()
+            os.link(made.name, path)
     return path.read_text()

@@ -13,6 +13,8 @@ _MARK = re.compile(r"([\w.-]+)@(\d{1,11})", re.A)
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
+# In seconds. Somebody may write an entry into the trail with a time that no datetime has.
+_LAST_OF_9999 = 253402300799
 
 
 def add_to(blueprint: Blueprint) -> None:
@@ -73,7 +75,7 @@ def is_handheld(agent: str | None) -> bool:
 
 
 def _utc(then: float) -> datetime:
-    return datetime.fromtimestamp(then, timezone.utc)
+    return datetime.fromtimestamp(min(then, _LAST_OF_9999), timezone.utc)
 
 
 def _day(then: datetime) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import stat
@@ -21,7 +22,7 @@ import redis
 from flask import Flask
 from flask.testing import FlaskClient
 
-from example_app import create_app
+from example_app import create_app, instance
 from example_app.__main__ import main
 from example_app.api import revoke
 from example_app.embedded import CannotStart, valkey
@@ -339,6 +340,21 @@ class TestTheInstanceFolder:
         assert one.config["SECRET_KEY"] == two.config["SECRET_KEY"]
         assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
         assert stat.S_IMODE((tmp_path / "new" / "secret_key").stat().st_mode) == 0o600
+
+    def test_two_processes_that_start_at_once_have_the_same_key(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        keys: list[str] = []
+
+        def late(size: int) -> str:
+            monkeypatch.undo()
+            keys.append(instance.secret_key(tmp_path))
+            return "another"
+
+        monkeypatch.setattr(secrets, "token_hex", late)
+        keys.append(instance.secret_key(tmp_path))
+        assert len(set(keys)) == 1
+        assert len(keys[0]) == 64
 
     def test_no_password_is_in_it(self, app: Flask, folder: Path) -> None:
         accounts = (folder / "users.sqlite3").read_bytes()
