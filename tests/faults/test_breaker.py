@@ -118,12 +118,12 @@ def test_promise_9_an_answer_that_drips_on_a_held_connection(
     wire = Proxy(own)
     try:
         authority = make_authority(wire.url, timeout=TIMEOUT)
-        # No session and no version, but as many blanks in an answer: some four seconds of it.
         token = make_authority(wire.url).issue("alice").access
         assert not outage_of(authority, token)
         wire.drip = TIMEOUT / 2
         started = time.monotonic()
         assert outage_of(authority, token)
+        # The 42 bytes of the answer would take four seconds.
         assert time.monotonic() - started < BOUND
     finally:
         wire.close()

@@ -68,10 +68,11 @@ def test_keys_that_were_fetched_just_now_are_not_fetched_for_an_unknown_id(
 def test_one_fetch_at_a_time(provider: Provider, steady: Clock) -> None:
     keys = fetched(provider, steady)
     kids(keys)
-    provider.answer = slow(0.3)
+    provider.answer = held(gate := threading.Event())
     for wait in (REFRESH, COOLDOWN, 1):
         steady.now += wait
         assert kids(keys) == ["RS256-0"]
+    gate.set()
     settled(keys)
     assert provider.fetches == 2
 
@@ -256,7 +257,7 @@ def test_a_server_that_never_ends_its_answer_is_given_up(provider: Provider, ste
             request.wfile.write(b" ")
             time.sleep(0.05)
 
-    keys = fetched(provider, steady, timeout=0.1)
+    keys = fetched(provider, steady, timeout=0.5)
     provider.answer = drip
     started = time.monotonic()
     with pytest.raises(IssuerOutage):
