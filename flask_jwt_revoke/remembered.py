@@ -27,6 +27,9 @@ class Remembered:
         self._is_sealed = is_sealed
         self._known: dict[tuple[str, str, str], Announcement] = {}
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def hear(self, data: bytes) -> None:
         found = heard(data)
         if found is None or not self._is_sealed(found.sealed, found.seal):

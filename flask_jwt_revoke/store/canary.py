@@ -64,6 +64,10 @@ class Look:
             drawn = secrets.token_urlsafe(16)
             self.commands = (("SET", canary.key, drawn, "NX"), *self.commands)
 
+    def again(self) -> None:
+        """Let what this look has noticed be noticed again."""
+        self.canary.value = self.known
+
 
 class Canaries:
     def __init__(self, keys: Keys) -> None:

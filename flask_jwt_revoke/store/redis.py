@@ -61,8 +61,8 @@ _CAUSES = 100
 class Store:
     """One Redis. Any failure to ask it is an :class:`Outage`.
 
-    ``lost`` is called with the store once it is noticed that Redis has lost its data; should
-    that fail, it is noticed again.
+    ``lost`` is called with the store once it is noticed that Redis has lost its data, and with
+    what to call if that is to be noticed again.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Store:
         timeout: float,
         breaker: Breaker,
         announcer: Announcer,
-        lost: Callable[[Store], None],
+        lost: Callable[[Store, Callable[[], None]], None],
         owned: bool = True,
         wait_replicas: int = 0,
     ) -> None:
@@ -326,12 +326,10 @@ class Store:
         if not self._canaries.heard(look, answer):
             return
         try:
-            self._lost(self)
-        except BaseException as error:
-            look.canary.value = look.known
-            if not isinstance(error, Outage):
-                raise
-            return
+            self._lost(self, look.again)
+        except BaseException:  # a receiver of the signal's, or an interruption
+            look.again()
+            raise
         if look.canary.value is None:
             self._look_now(Look(look.canary, writes=True, safely=True))
 

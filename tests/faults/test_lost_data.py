@@ -426,7 +426,7 @@ class TestWriteBack:
         other.block("carol")
         other.block("dora")
         other.unblock("dora")
-        until(lambda: all(len(remembered(one)._known) == 5 for one in near))
+        until(lambda: all(len(remembered(one)) == 5 for one in near))
         until(lambda: all(one.store._canaries._single.value for one in near))
         with own.client() as client:
             before = {key: client.get(key) for key in client.keys("*:revoked:[JS][23]")}
@@ -479,7 +479,7 @@ class TestWriteBack:
         near.issue("alice")
         near.logout_everywhere("alice")
         near.revoke(outside(jti="J2", sub="bob"))
-        until(lambda: len(remembered(near)._known) == 2)
+        until(lambda: len(remembered(near)) == 2)
         with own.client() as client:
             client.flushall()
             client.lpush("jwtrevoke:{alice}:version", "broken")
@@ -507,7 +507,7 @@ class TestWriteBack:
         authority.revoke(outside(jti="J2"))
         authority.logout_everywhere("bob")
         authority.block("carol")
-        until(lambda: len(remembered(authority)._known) == 3)
+        until(lambda: len(remembered(authority)) == 3)
         with own.client() as client:
             client.flushall()
             found = []
@@ -549,6 +549,30 @@ class TestWriteBack:
             until(lambda: len(lost) == 1)
             assert client.exists("jwtrevoke:{alice}:revoked:J2")
 
+    def test_no_request_waits_for_it(
+        self,
+        make_near: Make,
+        own: Server,
+        lost: list[object],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        authority = make_near(own.url)
+        authority.revoke(outside(jti="J2"))
+        until(lambda: len(remembered(authority)) == 1)
+        gate, write_back, who = threading.Event(), Remembered.write_back, []
+
+        def held_up(*given: Any) -> int:
+            who.append(threading.current_thread().name)
+            gate.wait(60)
+            return write_back(*given)
+
+        monkeypatch.setattr(Remembered, "write_back", held_up)
+        flush(own)
+        until(lambda: is_live(authority, jwt.encode(outside(), SECRET)) and who)
+        assert (who, lost) == (["flask_jwt_revoke loss"], [])
+        gate.set()
+        until(lambda: len(lost) == 1)
+
     def test_who_may_only_publish_writes_nothing(
         self, make_near: Make, own: Server, lost: list[object]
     ) -> None:
@@ -559,7 +583,7 @@ class TestWriteBack:
             spy.get_message(timeout=1)
             authority.revoke(outside(sub="mallory", jti="M1"))
             sealed = json.loads(spy.get_message(timeout=2)["data"])
-            until(lambda: len(remembered(authority)._known) == 1)
+            until(lambda: len(remembered(authority)) == 1)
             seal, ends = sealed[3], sealed[2]
             for message in (
                 ["alice", "blocked@1"], ["alice", "blocked@1", None, ""],
@@ -571,7 +595,7 @@ class TestWriteBack:
                 client.publish("jwtrevoke:feed", json.dumps(message))
             assert is_live(authority, token)
             time.sleep(0.1)
-            assert len(remembered(authority)._known) == 1
+            assert len(remembered(authority)) == 1
             client.flushall()
             until(lambda: len(lost) == 1)
             assert client.keys("*:{alice}:*") == []
@@ -587,7 +611,7 @@ class TestWriteBack:
         for number in range(12):
             authority.revoke(outside(jti=f"J{number}", exp=int(clock.now) + 100 + number))
         until(lambda: ("alice", "J11", "id") in remembered(authority)._known)
-        assert len(remembered(authority)._known) == 10
+        assert len(remembered(authority)) == 10
         assert remembered(authority).write_back(authority.store, clock.now + 105) == 6
 
 
