@@ -157,8 +157,9 @@ def _working(crowd: list[Worker], judge: Judge, pause: float) -> Iterator[None]:
 
 
 def _wait_for_recovery(crowd: list[Worker], judge: Judge) -> None:
+    """Each caller has an answer, and something has been ended at all."""
     healed = time.monotonic()
-    while not all(worker.succeeded > healed for worker in crowd):
+    while not (judge.counts["acknowledged"] and all(worker.succeeded > healed for worker in crowd)):
         if time.monotonic() > healed + RECOVERY:
             judge.find("wrong", f"still an outage: {RECOVERY} s after the healing")
             return
