@@ -16,6 +16,7 @@ from redis.cluster import LoadBalancingStrategy
 from flask_jwt_revoke import Authority, ConfigurationError, Outage, RevokedToken
 
 from .conftest import SECRET
+from .live import is_live
 from .servers import BINARIES, Cluster, Server
 
 Make = Callable[..., Authority]
@@ -73,14 +74,6 @@ class Monitors:
 
 def outside(subject: str, **claims: object) -> dict[str, Any]:
     return {"sub": subject, "jti": "J1", "exp": int(time.time()) + 900, **claims}
-
-
-def is_live(authority: Authority, token: str) -> bool:
-    try:
-        authority.check(token)
-    except RevokedToken:
-        return False
-    return True
 
 
 VERBS: dict[str, Callable[..., object]] = {

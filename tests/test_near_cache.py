@@ -28,6 +28,7 @@ from flask_jwt_revoke import (
 from flask_jwt_revoke.near_cache import LONGEST, NearVerdict, Silence, Silences
 from flask_jwt_revoke.store import Subscription, feed
 
+from .live import is_live, until
 from .servers import BINARIES, Cluster, Sentinel, Server, free_ports
 
 STALENESS = 0.5
@@ -51,24 +52,9 @@ def make_near(make_authority: Make) -> Make:
     return make
 
 
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, "it did not come about"
-        time.sleep(0.002)
-
-
 def asked(client: redis.Redis) -> int:
     found = client.info("commandstats").get("cmdstat_mget", {"calls": 0})
     return found["calls"]
-
-
-def is_live(authority: Authority, token: str) -> bool:
-    try:
-        authority.check(token)
-    except RevokedToken:
-        return False
-    return True
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import getpass
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -98,18 +99,22 @@ def door() -> Authority:
 
 
 def _actor(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
-    try:
+    with _as_bad_parameter():
         return check_text("actor", value or _user())
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
 
 
 def _reason(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
-    try:
+    with _as_bad_parameter():
         mark(value, 0)
+    return value
+
+
+@contextmanager
+def _as_bad_parameter() -> Iterator[None]:
+    try:
+        yield
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
-    return value
 
 
 def _user() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, ClassVar
@@ -18,7 +19,7 @@ from .topologies import Replicated, ReplicatedCluster
 from .wire import Wire
 
 
-class Fault:
+class Fault(ABC):
     """``may_lose``: acknowledged writes may be gone after a strike. ``longest``: seconds."""
 
     may_lose = False
@@ -50,10 +51,10 @@ class Fault:
         self._stack.callback(server.close)
         return server
 
-    def strike(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def strike(self) -> None: ...
 
-    def heal(self) -> None:
+    def heal(self) -> None:  # noqa: B027 - most mend what they break with each strike
         pass
 
     def close(self) -> None:
@@ -237,8 +238,8 @@ class Wired(Fault):
         time.sleep(self.some_time())
         self.heal()
 
-    def harm(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def harm(self) -> None: ...
 
     def heal(self) -> None:
         self.wire.heal()
@@ -312,8 +313,8 @@ class FailOver(Fault):
         time.sleep(self.rng.uniform(0.2, 1))
         self.topology.rejoin(self.fail())
 
-    def fail(self) -> Server:
-        raise NotImplementedError
+    @abstractmethod
+    def fail(self) -> Server: ...
 
 
 class FailOverKill(FailOver):

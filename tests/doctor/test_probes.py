@@ -16,6 +16,7 @@ from flask_jwt_revoke.store.feed import NONE
 from flask_jwt_revoke.store.keys import TYPES, Keys
 
 from ..conftest import Clock
+from ..live import until
 from ..redis_page import DOCTOR, OPERATOR, User, administrator
 from ..servers import Proxy, Server
 from .conftest import Patient
@@ -202,10 +203,7 @@ def test_a_message_of_the_doctor_is_no_revocation(patient: Patient) -> None:
     authority = patient.make(patient.server.url, near_cache_staleness=30, timeout=5)
     token = authority.issue("alice").access
     authority.check(token)
-    until = time.monotonic() + 20
-    while authority._near._feed.subscription() is NONE:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    until(lambda: authority._near._feed.subscription() is not NONE)
     authority.check(token)
     calls = patient.client.info("commandstats")["cmdstat_mget"]["calls"]
     assert patient.status("feed") == "OK"

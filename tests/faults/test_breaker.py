@@ -284,7 +284,6 @@ class TestBreaker:
         self.fail(breaker, 1)
         assert not self.admits(breaker)
 
-    @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
     def test_a_child_waits_for_no_lock_that_its_parent_held(self) -> None:
         breaker, children = Breaker(1, 60), []
 

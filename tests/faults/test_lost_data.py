@@ -19,6 +19,7 @@ from flask_jwt_revoke.store import Transaction, canary
 from flask_jwt_revoke.store.feed import NONE
 
 from ..conftest import SECRET, Clock, store_of
+from ..live import is_live, until
 from ..redis_page import APP
 from ..servers import BINARIES, Cluster, Proxy, Server, free_ports
 from ..test_cluster import slot_of_subject
@@ -54,23 +55,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(canary, "INTERVAL", 0)
 
 
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, "it did not come about"
-        time.sleep(0.005)
-
-
 def outside(**claims: object) -> dict[str, Any]:
     return {"sub": "alice", "jti": "J1", "exp": int(time.time()) + 900, **claims}
-
-
-def is_live(authority: Authority, token: str, type: str = "access") -> bool:
-    try:
-        authority.check(token, type=type)
-    except RevokedToken:
-        return False
-    return True
 
 
 def listening(authority: Authority) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
 import redis
 
-from flask_jwt_revoke import Authority, Outage, RevokedToken
+from flask_jwt_revoke import Authority, Outage
 from flask_jwt_revoke.store.client import no_retry
 
 from ..conftest import missing
+from ..live import is_live, until
 from ..redis_page import lines, options
 from ..servers import BINARIES, Server
 
@@ -31,14 +31,6 @@ def binary(request: pytest.FixtureRequest) -> str:
 def recommended(binary: str) -> Iterator[Server]:
     with closing(Server(binary, *options("server"))) as server:
         yield server
-
-
-def is_live(authority: Authority, token: str) -> bool:
-    try:
-        authority.check(token)
-    except RevokedToken:
-        return False
-    return True
 
 
 def test_each_line_is_in_force(recommended: Server) -> None:
@@ -83,9 +75,9 @@ def test_idle_connections_that_the_server_closes_are_no_outage(make_authority: M
         authority = make_authority(server.url)
         pair = authority.issue("alice")
         authority.check(pair.access)
-        wait_until(lambda: clients(server) == 1)
+        until(lambda: clients(server) == 1)
         assert is_live(authority, pair.access)
-        wait_until(lambda: clients(server) == 1)
+        until(lambda: clients(server) == 1)
         authority.revoke(pair.access)
         assert not is_live(authority, pair.access)
 
@@ -93,13 +85,6 @@ def test_idle_connections_that_the_server_closes_are_no_outage(make_authority: M
 def clients(server: Server) -> int:
     with server.client() as client:
         return client.info("clients")["connected_clients"]
-
-
-def wait_until(reached: Callable[[], bool]) -> None:
-    until = time.monotonic() + 20
-    while not reached():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def test_without_a_replica_a_primary_takes_no_write_and_answers_checks(

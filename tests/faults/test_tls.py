@@ -18,9 +18,10 @@ from urllib.parse import urlencode
 import jwt
 import pytest
 
-from flask_jwt_revoke import Authority, ConfigurationError, Outage, RevokedToken
+from flask_jwt_revoke import Authority, ConfigurationError, Outage
 
 from ..conftest import SECRET, missing
+from ..live import is_live
 from ..redis_page import APP, IN_CLUSTER, lines
 from ..servers import BINARIES, Proxy, Sentinel, Server, free_ports
 from . import certificates
@@ -137,14 +138,6 @@ def tls(request: pytest.FixtureRequest, papers: Papers) -> Iterator[Endpoint]:
     yield Endpoint(port, papers)
     for server in servers:
         server.close()
-
-
-def is_live(authority: Authority, token: str) -> bool:
-    try:
-        authority.check(token)
-    except RevokedToken:
-        return False
-    return True
 
 
 def test_checks_and_writes_over_tls(make_authority: Make, tls: Endpoint) -> None:
@@ -266,7 +259,7 @@ def test_promise_9_a_handshake_that_is_not_answered(make_authority: Make, papers
         started = time.monotonic()
         with pytest.raises(Outage):
             authority.issue("alice")
-        assert time.monotonic() - started < 2 * TIMEOUT
+        assert time.monotonic() - started < 4
 
 
 def test_a_cluster_over_tls(make_authority: Make, papers: Papers) -> None:

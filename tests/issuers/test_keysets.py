@@ -268,7 +268,6 @@ def test_a_server_that_never_ends_its_answer_is_given_up(provider: Provider, ste
     assert kids(keys) == ["RS256-0"]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_child_fetches_for_itself(
     provider: Provider, steady: Clock, make_provider: Callable[..., Provider]
 ) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from flask_jwt_revoke import Authority, ReusedToken, RevokedToken, WrongType, signals
+from flask_jwt_revoke import Authority, ReusedToken, WrongType, signals
 from flask_jwt_revoke.store import Transaction, mark
 from flask_jwt_revoke.store.feed import NONE
 
 from ..conftest import Clock, store_of
+from ..live import is_live
 from ..servers import Proxy, Server
 from .conftest import SHOP
 from .provider import Provider
@@ -27,14 +28,6 @@ BASE = "jwtrevoke:{https%3A//id.example/realms/shop#alice}:"
 @pytest.fixture
 def clock() -> Clock:
     return Clock(float(int(time.time())))
-
-
-def is_live(door: Authority, token: str) -> bool:
-    try:
-        door.check(token)
-    except RevokedToken:
-        return False
-    return True
 
 
 def test_a_token_is_listed_once_it_was_seen(
