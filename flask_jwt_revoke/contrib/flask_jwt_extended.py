@@ -168,6 +168,8 @@ class _Recording:
             created = _claims(json.loads(base64_decode(token.split(".")[1])))
         except TokenRefused as refused:
             raise ValueError(refused.description) from None
+        if created.version is not None:
+            raise ValueError("A claim ver of your own takes JWT_ENCODE_NBF.")
         _record(created, parent, sign_in.device)
         return token
 

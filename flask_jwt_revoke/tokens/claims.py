@@ -187,8 +187,8 @@ def _type(payload: Mapping[str, Any]) -> Any:
 
 
 def _version(payload: Mapping[str, Any]) -> int | None:
-    # Other issuers have a ver of their own; ours stands beside these.
-    if not {"ver", "sid", "type", "fresh"} <= payload.keys():
+    # Other issuers have a ver of their own; ours stands beside these, and never with nbf.
+    if not {"ver", "sid", "type", "fresh"} <= payload.keys() or "nbf" in payload:
         return None
     version = payload["ver"]
     if isinstance(version, bool) or not isinstance(version, int):

@@ -217,6 +217,24 @@ def test_the_identity_may_be_a_number_in_a_claim_of_its_own(make: Make) -> None:
     assert not is_live(app, token)
 
 
+@pytest.mark.parametrize("ver", [3, "2.0"])
+def test_a_claim_ver_of_the_authors_is_no_version_of_ours(make: Make, ver: object) -> None:
+    for strategy in ("blacklist", "allowlist", "version"):
+        app = make(jwt_revoke_strategy=strategy)
+        with app.app_context():
+            token = create_access_token("alice", additional_claims={"ver": ver})
+        assert is_live(app, token)
+        with app.app_context():
+            assert len(app.revoke.sessions("alice")) == 1
+            app.revoke.logout_everywhere("alice")
+        assert not is_live(app, token)
+
+
+def test_a_claim_ver_that_cannot_be_told_from_ours_is_said_at_once(make: Make) -> None:
+    with make(jwt_encode_nbf=False).app_context(), pytest.raises(ValueError, match="NBF"):
+        create_access_token("alice", additional_claims={"ver": 3})
+
+
 def test_an_identity_that_is_neither_is_said_at_once(make: Make) -> None:
     app = make()
     with app.app_context(), pytest.raises(TypeError, match="user_identity_loader"):
