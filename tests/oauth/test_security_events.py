@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask
+import requests
+from flask import Flask, request
 from flask.testing import FlaskClient
 
 from ..conftest import Clock
@@ -237,6 +238,32 @@ def test_a_bad_event_is_refused_by_its_code_and_ends_nothing(
 def test_nonsense_is_400(client: FlaskClient, body: bytes, server: Server) -> None:
     assert refused(push(client, body)) == "invalid_request"
     assert keys_of(server) == []
+
+
+@pytest.mark.parametrize("is_logged", [False, True])
+def test_an_event_may_come_in_chunks(
+    app: Flask,
+    live: str,
+    provider: Provider,
+    event: Callable[..., str],
+    is_logged: bool,
+) -> None:
+    @app.before_request
+    def log() -> None:
+        if is_logged:
+            request.get_data()
+
+    def push_in_chunks(token: bytes) -> Any:
+        chunks = iter([token[:10], token[10:]])
+        headers = {"Content-Type": SET}
+        return requests.post(f"{live}/oauth/security-events", chunks, headers=headers, timeout=30)
+
+    token = access(provider)
+    assert push_in_chunks(event().encode()).status_code == 202
+    assert not is_live(app.test_client(), token)
+    for length in (11, 16_385):
+        answer = push_in_chunks(b"x" * length)
+        assert (answer.status_code, answer.json()["err"]) == (400, "invalid_request")
 
 
 def test_another_media_type_is_400(client: FlaskClient, event: Callable[..., str]) -> None:
