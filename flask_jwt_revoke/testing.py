@@ -98,7 +98,12 @@ def outage(app: Flask) -> Iterator[None]:
     client = door.store.client
     if not is_in_process(client):
         raise RuntimeError("An outage on demand takes JWT_REVOKE_REDIS_URL memory://.")
-    server = client.connection_pool.connection_kwargs["server"]
+    server = client.connection_pool.connection_kwargs.get("server")
+    if server is None:
+        raise RuntimeError(
+            "An outage on demand takes a fakeredis client with a server of its own:"
+            " FakeRedis(server=FakeServer())"
+        )
     server.connected = False
     try:
         yield
@@ -149,4 +154,6 @@ def _named(token: str, door: Authority) -> str:
 
 
 def _door(app: Flask) -> Authority:
+    if EXTENSION not in app.extensions:
+        raise RuntimeError("This app has no JWTRevoke: call revoke.init_app(app) first.")
     return cast(Authority, app.extensions[EXTENSION])

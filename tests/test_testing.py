@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakeredis import FakeRedis, FakeServer
 from flask import Flask, Response
 from flask.testing import FlaskClient
 
@@ -191,6 +192,21 @@ def test_an_outage_ends_when_it_is_told_to(app: Flask) -> None:
 def test_an_outage_takes_memory(make_app: MakeApp, server: Server) -> None:
     with pytest.raises(RuntimeError, match="memory://"), outage(make_app(server.url)):
         pass
+
+
+def test_an_outage_takes_a_fakeredis_whose_server_is_known(make_app: MakeApp) -> None:
+    app = with_views(make_app(None, redis=FakeRedis(server=FakeServer())))
+    alice = client_of(app).as_user("alice")
+    with outage(app):
+        assert alice.get("/me").status_code == 503
+    other = make_app(None, redis=FakeRedis())
+    with pytest.raises(RuntimeError, match="FakeServer"), outage(other):
+        pass
+
+
+def test_an_app_without_the_extension_is_said_to_be_one() -> None:
+    with pytest.raises(RuntimeError, match="init_app"):
+        client_of(Flask("bare")).as_user("alice")
 
 
 # The plugin
