@@ -18,6 +18,7 @@ from flask_jwt_extended import (
     JWTManager,
     create_access_token,
     create_refresh_token,
+    get_jwt,
     get_jwt_identity,
     jwt_required,
     set_access_cookies,
@@ -265,6 +266,28 @@ def test_a_cookie_that_is_renewed_on_the_answer_to_a_logout_is_worth_nothing(mak
     assert len(renewed) == 2
     app.after_request_funcs.clear()
     assert not any(is_live(app, one) for one in renewed)
+
+
+@pytest.mark.parametrize("is_before", [False, True])
+def test_a_view_may_rotate_refresh_tokens(make: Make, is_before: bool) -> None:
+    before, app = Flask("before"), make()
+    before.config.update(settings_of(None))
+    JWTManager(before)
+    add_views(before, None)
+
+    @app.post("/rotate")
+    @jwt_required(refresh=True)
+    def rotate() -> dict[str, str]:
+        if "sid" not in get_jwt():
+            app.revoke.begin_session()
+        new = create_refresh_token(get_jwt_identity())
+        app.revoke.revoke(get_jwt())
+        return {"refresh": new}
+
+    spent = sign_in(before if is_before else app)["refresh"]
+    new = post(app, spent, "/rotate").json["refresh"]
+    assert post(app, spent, "/rotate").status_code == 401
+    assert post(app, new, "/rotate").status_code == 200
 
 
 def test_a_session_is_begun_by_name(make: Make) -> None:
