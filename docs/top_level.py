@@ -21,6 +21,7 @@ ICON = ROOT / "example_app" / "static" / "icon.svg"
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?![a-z]+:|#)([^)#]+)(#[^)]*)?\)")
 # ```conf server: the tests find a block of redis.md by its second word.
 MARK = re.compile(r"^(```\w+) \w+$", re.MULTILINE)
+ROLE = re.compile(r":(attr|class|exc|func|meth|mod):")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -51,3 +52,5 @@ def on_page_markdown(markdown: str, *, page: Page, files: Files, **_: object) ->
 def on_page_content(html: str, *, page: Page, **_: object) -> None:
     if "```" in html:
         raise PluginError(f"{page.file.src_uri} has a block of code that is not taken for one.")
+    if ROLE.search(html):
+        raise PluginError(f"{page.file.src_uri} shows a role of Sphinx, from a docstring.")

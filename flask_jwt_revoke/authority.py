@@ -301,7 +301,9 @@ class Authority:
     ) -> Mapping[str, Any]:
         """Verify a JWT of one of ``ISSUERS`` that is no access token, such as a logout token.
 
-        See :meth:`TokensOfMany.verify_other` for what is judged and what is not.
+        Judged are its form, signature, ``alg``, ``iss``, ``aud`` and ``typ`` (one of ``types``,
+        in lower case and without ``application/``); dates, and what else its standard asks
+        for, are not.
 
         :raises TokenRefused: the subclass and its ``reason`` say why.
         :raises IssuerOutage: the issuer's keys cannot be fetched.
@@ -414,7 +416,12 @@ class Authority:
         self._end_of_issuer(one, signals.token_revoked, reason, actor, token_id=jti)
 
     def once(self, issuer: str, id: str, seconds: float, act: Callable[[], object]) -> bool:
-        """Act upon a message of an issuer, unless that was done; see :meth:`Receipts.once`."""
+        """Act upon a message of an issuer, unless that was done; answers whether it was new.
+
+        ``seconds`` is for how long it could come again.
+
+        :raises Outage: it is being acted upon, or whatever ``act`` raises.
+        """
         return self._receipts.once(issuer, check_id("id", id), self.clock(), seconds, act)
 
     def end_listed(

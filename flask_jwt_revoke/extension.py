@@ -61,7 +61,7 @@ class JWTRevoke:
 
     @property
     def oauth_blueprint(self) -> Callable[..., Blueprint]:
-        """See :func:`flask_jwt_revoke.routes.oauth.oauth_blueprint`."""
+        """Makes the blueprint by the standards: ``routes.oauth.oauth_blueprint``."""
         from .routes.oauth import oauth_blueprint  # noqa: PLC0415 - few apps need it
 
         return oauth_blueprint

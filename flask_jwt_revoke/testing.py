@@ -29,7 +29,7 @@ class Client(FlaskClient):
     pair: TokenPair | None = None
 
     def as_user(self, subject: str, **sign_in: Any) -> Client:
-        """Another client, signed in; ``sign_in`` is what :meth:`Authority.issue` takes.
+        """Another client, signed in; ``sign_in`` is what ``Authority.issue`` takes.
 
         It sends its access token with each request, in a header or, where ``TOKEN_LOCATION``
         is cookies alone, as a browser does, with the CSRF value.
