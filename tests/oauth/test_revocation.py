@@ -236,6 +236,25 @@ def test_an_empty_secret_and_no_endpoint_are_refused_at_the_start(make_app: Make
         revoke.oauth_blueprint()
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"clients": {"shop": b"secret"}}, "secret must be a string"),
+        ({"introspectors": {"shop": 5}}, "secret must be a string"),
+        ({"clients": ["shop"]}, "a mapping"),
+        (
+            {"event_audience": {"https://id.example": "us"}, "event_authorization": b"Bearer X"},
+            "event_authorization must be a string",
+        ),
+    ],
+)
+def test_a_secret_of_another_kind_is_refused_at_the_start(
+    make_app: MakeApp, given: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        make_app().revoke.oauth_blueprint(**given)
+
+
 def test_an_outage_is_503_and_never_200(make_app: MakeApp) -> None:
     broken = Server(BINARIES["valkey"])
     app = with_endpoints_of(make_app, broken)

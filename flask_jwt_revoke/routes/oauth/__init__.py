@@ -40,7 +40,8 @@ def oauth_blueprint(
     that may push security events (RFC 8935) calls the app, and ``event_authorization`` the
     Authorization header that these are pushed with.
 
-    :raises ValueError: there is no endpoint, or none for a secret, or a secret is empty.
+    :raises ValueError: there is no endpoint, or none for a secret, or a secret is empty
+        or no string.
     """
     _check_authorization(event_authorization, event_audience)
     made = Blueprint(name, __name__, url_prefix=url_prefix)
@@ -71,6 +72,8 @@ def oauth_blueprint(
 
 
 def _check_authorization(given: str | None, audience: Audience | None) -> None:
+    if not isinstance(given, str | None):
+        raise ValueError("event_authorization must be a string")
     if given == "":
         raise ValueError("event_authorization must not be empty; None is for none")
     if given is not None and audience is None:

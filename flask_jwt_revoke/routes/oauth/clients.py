@@ -20,9 +20,13 @@ Decode = Callable[[str], str]
 def check_clients(clients: Clients, *, public: bool = True) -> Clients:
     """``public``: some may have no secret.
 
-    :raises ValueError: a secret is empty, which anybody knows, or missing.
+    :raises ValueError: a secret is empty, which anybody knows, or missing, or no string.
     """
+    if not isinstance(clients, Mapping) and not callable(clients):
+        raise ValueError("clients take a mapping of id to secret, or a function")
     secrets = clients.values() if isinstance(clients, Mapping) else ()
+    if not all(isinstance(one, str | None) for one in secrets):
+        raise ValueError("a client's secret must be a string")
     if "" in secrets:
         raise ValueError("a client's secret must not be empty; that of a public client is None")
     if None in secrets and not public:
