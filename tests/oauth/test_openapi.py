@@ -10,6 +10,7 @@ import schemathesis.openapi
 from flask import Flask
 
 import flask_jwt_revoke
+from flask_jwt_revoke.routes.oauth.form import FORM
 from flask_jwt_revoke.routes.openapi import whole
 
 from ..servers import Server
@@ -49,6 +50,19 @@ def test_each_endpoint_is_described_and_no_other(everything: Flask) -> None:
     assert set(described(everything)["paths"]) == set(whole()["paths"])
     assert whole()["info"]["version"] == flask_jwt_revoke.__version__
     schemathesis.openapi.from_dict(whole())
+
+
+def test_a_form_is_said_to_have_each_parameter_once() -> None:
+    bodies = [one["post"]["requestBody"]["content"] for one in _of_oauth(whole()["paths"])]
+    schemas = [one[FORM]["schema"] for one in bodies if FORM in one]
+    assert len(schemas) == 3
+    for schema in schemas:
+        kinds = [*schema["properties"].values(), schema["additionalProperties"]]
+        assert {one["type"] for one in kinds} == {"string"}
+
+
+def _of_oauth(paths: dict[str, Any]) -> list[Any]:
+    return [operations for path, operations in paths.items() if path.startswith("/oauth/")]
 
 
 def test_it_is_of_what_an_app_has_and_where(make_app: MakeApp) -> None:
