@@ -133,6 +133,22 @@ def test_the_app_hears_and_ends_sessions_of_its_own(
     assert not is_live(client, own.access)
 
 
+def test_access_tokens_without_sid_end_where_the_app_ends_everything(
+    app: Flask, client: FlaskClient, provider: Provider, logout_token: Callable[..., str]
+) -> None:
+    token = access(provider, sid=None)
+    assert post(client, logout_token(sid="S1")).status_code == 200
+    assert is_live(client, token)
+
+    @signals.logged_out.connect_via(app)
+    def end_everything(sender: Flask, event: Event) -> None:
+        if event.reason == "backchannel_logout" and event.subject:
+            app.revoke.logout_everywhere(event.subject, reason=event.reason)
+
+    assert post(client, logout_token(sid="S1", jti="L2")).status_code == 200
+    assert not is_live(client, token)
+
+
 BAD: dict[str, dict[str, Any]] = {
     "no iss": {"iss": None},
     "an unknown iss": {"iss": "https://evil.example"},
