@@ -47,12 +47,13 @@ class Client(FlaskClient):
             return
         csrf = door.tokens.derived("csrf", pair.session_id)
         host = (self.application.config["SERVER_NAME"] or "localhost").partition(":")[0]
+        domain, origin_only = config.cookie_domain or host, config.cookie_domain is None
         for name, value, path in (
             (config.access_cookie, pair.access, config.cookie_path),
             (config.refresh_cookie, pair.refresh, config.refresh_cookie_path),
             (config.csrf_cookie, csrf, config.cookie_path),
         ):
-            self.set_cookie(name, value, path=path, domain=config.cookie_domain or host)
+            self.set_cookie(name, value, path=path, domain=domain, origin_only=origin_only)
         self.environ_base["HTTP_" + config.csrf_header.upper().replace("-", "_")] = csrf
 
 

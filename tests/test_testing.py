@@ -129,6 +129,18 @@ def test_a_client_has_cookies_where_the_app_has_a_name(make_app: MakeApp) -> Non
     assert client_of(with_views(app)).as_user("alice").post("/me").json == {"user": "alice"}
 
 
+@pytest.mark.parametrize("domain", ["shop.example", ".shop.example", "www.shop.example"])
+def test_a_client_has_cookies_of_a_domain(make_app: MakeApp, domain: str) -> None:
+    app = with_views(make_app(token_location=["cookies"], cookie_domain=domain))
+    app.config["SERVER_NAME"] = "www.shop.example"
+    app.register_blueprint(app.revoke.blueprint())
+    alice = client_of(app).as_user("alice")
+    assert alice.post("/me").json == {"user": "alice"}
+    assert alice.post("/auth/refresh").status_code == 200
+    assert alice.post("/auth/logout").status_code == 204
+    assert alice.post("/me").status_code == 401
+
+
 def test_an_apps_own_client_class_is_kept(app: Flask) -> None:
     class Own(FlaskClient):
         def me(self) -> Response:
