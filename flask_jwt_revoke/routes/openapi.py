@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask
 
 from ..config import Config
-from ..request import EXTENSION
+from ..request import authority
 
 _PLACEHOLDER = re.compile(r"<(?:[^<>:]*:)?([^<>]+)>")
 _OF_COOKIES = ("access_cookie", "refresh_cookie")
@@ -27,7 +27,7 @@ def whole() -> dict[str, Any]:
 def description(app: Flask) -> dict[str, Any]:
     """The endpoints that an app has, at the paths where it has them."""
     found = whole()
-    config: Config = app.extensions[EXTENSION].config
+    config = authority().config
     operations = _by_view(found)
     found["paths"] = {}
     for rule in app.url_map.iter_rules():
@@ -36,7 +36,8 @@ def description(app: Flask) -> dict[str, Any]:
         if view and view.__module__.startswith(f"{__package__}.") and name in operations:
             method, operation = operations[name]
             path = found["paths"].setdefault(_PLACEHOLDER.sub(r"{\1}", rule.rule), {})
-            path[method] = operation | {"operationId": rule.endpoint}
+            own = {"operationId": rule.endpoint}
+            path[method] = operation | _joined(_of_prefix(rule.rule), operation) | own
     _name_locations(found, config)
     return found
 
@@ -49,6 +50,13 @@ def _by_view(found: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
         for method, operation in path.items()
         if method != "parameters"
     }
+
+
+def _of_prefix(rule: str) -> dict[str, Any]:
+    """The variables of a rule that the author's own prefixes have."""
+    names = [name for name in _PLACEHOLDER.findall(rule) if name != "sid"]
+    about = {"in": "path", "required": True, "schema": {"type": "string"}}
+    return {"parameters": [{"name": name, **about} for name in names]}
 
 
 def _joined(path: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import schemathesis.openapi
-from flask import Flask
+from flask import Blueprint, Flask
 
 import flask_jwt_revoke
 from flask_jwt_revoke.routes.oauth.form import FORM
@@ -80,6 +80,26 @@ def test_it_is_of_what_an_app_has_and_where(make_app: MakeApp) -> None:
     assert found["paths"]["/users/sessions"]["get"]["security"] == [{"access_cookie": []}]
     assert found["components"]["securitySchemes"]["access_cookie"]["name"] == "at"
     assert found["components"]["parameters"]["csrf"]["name"] == "X-C"
+
+
+def test_the_variables_of_a_prefix_are_described(everything: Flask) -> None:
+    tenants = Blueprint("tenants", "tenants", url_prefix="/<tenant>")
+    clients = {"a": None}
+    tenants.register_blueprint(everything.revoke.oauth_blueprint(clients=clients))
+    tenants.register_blueprint(everything.revoke.blueprint())
+    everything.register_blueprint(tenants)
+    found = described(everything)
+    ours = {"name": "tenant", "in": "path", "required": True, "schema": {"type": "string"}}
+    assert found["paths"]["/{tenant}/oauth/revoke"]["post"]["parameters"] == [ours]
+    session = found["paths"]["/{tenant}/auth/sessions/{sid}"]
+    assert all(ours in one["parameters"] for one in session.values())
+    assert "parameters" not in found["paths"]["/oauth/revoke"]["post"]
+    schemathesis.openapi.from_dict(found)
+
+
+def test_an_app_without_the_extension_is_said_to_be_one() -> None:
+    with Flask("bare").app_context(), pytest.raises(RuntimeError, match="init_app"):
+        flask_jwt_revoke.JWTRevoke().openapi()
 
 
 def test_rules_without_a_view_and_with_one_of_another_name_are_none_of_it(
