@@ -619,6 +619,8 @@ class Authority:
         if verdict.live:
             known.verdict = near
         elif not self._ledger.forgives(verdict):
+            # A strict view has learnt of what no word has told the others.
+            known.verdict = None
             log.debug("refused %r: %s", claims.id, verdict.because)
             raise RevokedToken()
 

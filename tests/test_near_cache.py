@@ -143,6 +143,8 @@ class TestReuse:
         assert is_live(authority, token)
         with pytest.raises(RevokedToken):
             authority.check(token, strict=True)
+        # What it has learnt, it does not forget.
+        assert not is_live(authority, token)
 
     def test_a_refresh_token_is_always_asked_for(self, server: Server, make_near: Make) -> None:
         authority = make_near(server.url)
@@ -199,6 +201,7 @@ class TestReuse:
             client.incr("jwtrevoke:{alice}:version")
         assert browser.get("/near", headers=headers).status_code == 200
         assert browser.get("/strict", headers=headers).status_code == 401
+        assert browser.get("/near", headers=headers).status_code == 401
 
     def test_a_strict_view_stays_strict_behind_a_decorator_that_hides_it(
         self, server: Server, make_app: Callable[..., Flask]
