@@ -268,20 +268,22 @@ class Authority:
             raise
         return claims
 
-    def check_verified(self, claims: Claims) -> Claims:
+    def check_verified(
+        self, claims: Claims, *, strict: bool = False, on_outage: OnOutage | None = None
+    ) -> Claims:
         """Judge a token whose signature and dates the caller has verified, as ``check`` does,
         and answer it.
 
         :raises RevokedToken: it is not live.
-        :raises Outage: Redis could not be asked, and ``ON_OUTAGE`` is deny.
+        :raises Outage: Redis could not be asked, and ``on_outage``, else ``ON_OUTAGE``, is deny.
         """
         now = self.clock()
         known = self._known(claims)
-        verdict = known.verdict
+        verdict = None if strict else known.verdict
         if claims.type not in self.config.checked_types or (verdict and verdict.holds()):
             return claims
         try:
-            self._check_live(known, claims, now, None)
+            self._check_live(known, claims, now, on_outage)
         except TokenRefused as refused:
             self._refused(refused, now)
             raise

@@ -616,6 +616,27 @@ def test_the_trail_says_who_asked_and_from_where(make: Make) -> None:
     assert (entry.sid is not None, entry.actor, entry.address) == (True, "alice", "127.0.0.0/24")
 
 
+@pytest.mark.parametrize("ask", ["by_header", "by_cookie"])
+def test_a_view_may_be_strict_wherever_they_look_for_its_token(make: Make, ask: str) -> None:
+    app = make(jwt_revoke_near_cache_staleness=30, jwt_token_location=["cookies", "headers"])
+    app.add_url_rule("/strict", view_func=jwt_required()(app.revoke.required(strict=True)(dict)))
+    alice, bob = sign_in(app, "alice")["access"], sign_in(app, "bob")["access"]
+
+    def status(path: str, token: str) -> int:
+        # By a cookie beside another one's header: theirs comes first.
+        client = app.test_client()
+        if ask == "by_cookie":
+            client.set_cookie("access_token_cookie", token)
+        return client.get(path, headers=bearer(bob if ask == "by_cookie" else token)).status_code
+
+    assert [status(path, alice) for path in ("/me", "/strict", "/me")] == [200, 200, 200]
+    # Nobody was told, as of a hand in Redis.
+    app.extensions["jwt_revoke"].store.client.set("jwtrevoke:{alice}:blocked", "by-hand@0")
+    assert status("/me", alice) == 200
+    assert [status(path, alice) for path in ("/strict", "/me")] == [401, 401]
+    assert status("/strict", bob) == 200
+
+
 def test_checks_are_counted(make: Make) -> None:
     app = make(jwt_revoke_metrics=True)
     live, revoked = checks("live", "strict"), checks("revoked", "strict")
