@@ -30,7 +30,9 @@ class Crowd:
         really = sessions if strategy == "blacklist" else min(sessions, _REALLY_SIGNED_IN)
         sign_in(self._authority, really)
         self._copy_session(sessions - really)
-        self._kept = [(key, self._redis.pttl(key), self._redis.dump(key)) for key in self._keys()]
+        # Without the canary, each round would tell of data that Redis has lost.
+        kept = [*self._keys(), self._authority.keys.canary()]
+        self._kept = [(key, max(0, self._redis.pttl(key)), self._redis.dump(key)) for key in kept]
 
     def ours(self) -> float:
         """Seconds.
