@@ -11,6 +11,7 @@ from typing import Any
 import jwt
 import pytest
 import redis
+from redis.cache import CacheFactory
 from redis.cluster import LoadBalancingStrategy
 
 from flask_jwt_revoke import Authority, ConfigurationError, Outage, RevokedToken
@@ -128,6 +129,14 @@ def test_a_client_that_asks_replicas_is_refused(
         pytest.raises(ConfigurationError, match="asks primaries"),
     ):
         make_authority(None, redis=handed)
+
+
+def test_a_client_that_caches_is_refused(cluster: Cluster, make_authority: Make) -> None:
+    with cluster.client() as handed:
+        # As by cache_config, which redis-py takes of Redis 7.4 and newer alone.
+        handed.nodes_manager._cache = CacheFactory().get_cache()
+        with pytest.raises(ConfigurationError, match="without client-side caching"):
+            make_authority(None, redis=handed)
 
 
 def test_all_keys_of_a_subject_share_a_slot(authority: Authority, cluster: Cluster) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import redis
+from redis.cache import CacheConfig
 from redis.sentinel import Sentinel
 
 from flask_jwt_revoke import Authority, Config, ConfigurationError
@@ -127,6 +129,14 @@ def test_a_client_that_asks_replicas_is_refused() -> None:
     Authority(config(), redis=sentinel.master_for("main"))
     with pytest.raises(ConfigurationError, match="asks primaries"):
         Authority(config(), redis=sentinel.slave_for("main"))
+
+
+def test_a_client_that_caches_is_refused() -> None:
+    with (
+        redis.Redis(protocol=3, cache_config=CacheConfig()) as client,
+        pytest.raises(ConfigurationError, match="without client-side caching"),
+    ):
+        Authority(config(), redis=client)
 
 
 def test_an_asynchronous_client_is_refused() -> None:

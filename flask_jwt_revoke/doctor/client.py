@@ -37,9 +37,6 @@ def client_retries(manner: Manner) -> Judgement:
 
 def client_protocol(manner: Manner) -> Judgement:
     remedy = f"{_OWN}set protocol=2"
-    if manner.is_caching:
-        said = "client-side caching: it deadlocks, and does not survive a fork"
-        return fail(said, f"{_OWN}set no cache_config")
     if manner.is_maintained:
         said = "RESP3 with maintenance notifications: a caller may get the answer to another"
         return fail(said, remedy)

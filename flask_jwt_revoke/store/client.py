@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
+from redis.cache import CacheInterface
 from redis.cluster import ClusterNode
 from redis.connection import URL_QUERY_ARGUMENT_PARSERS
 from redis.retry import Retry
@@ -101,7 +102,7 @@ def check_url(url: str) -> None:
 
 def check_client(client: object) -> None:
     """:raises ConfigurationError: the object is not a synchronous redis-py client, or one that
-    asks replicas.
+    asks replicas or a cache of its own.
     """
     execute = getattr(client, "execute_command", None)
     if execute is None or not hasattr(client, "pipeline"):
@@ -114,6 +115,10 @@ def check_client(client: object) -> None:
         raise ConfigurationError(
             "redis= takes a client that asks primaries: a replica may not have a revocation yet"
         )
+    if _caches(client):
+        raise ConfigurationError(
+            "redis= takes a client without client-side caching: set no cache, and no cache_config"
+        )
 
 
 def _asks_replicas(client: Any) -> bool:
@@ -121,6 +126,15 @@ def _asks_replicas(client: Any) -> bool:
         return bool(client.read_from_replicas or client.load_balancing_strategy)
     pool = getattr(client, "connection_pool", None)
     return isinstance(pool, SentinelConnectionPool) and not pool.is_master
+
+
+def _caches(client: Any) -> bool:
+    """redis-py's cache fails each check: it takes no command that is sent as it is."""
+    if isinstance(client, redis.RedisCluster):
+        cache = getattr(client.nodes_manager, "_cache", None)
+    else:
+        cache = getattr(getattr(client, "connection_pool", None), "cache", None)
+    return isinstance(cache, CacheInterface)
 
 
 def is_in_process(client: Client) -> bool:

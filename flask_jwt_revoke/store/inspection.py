@@ -231,7 +231,6 @@ class Manner:
     retries: int
     protocol: int
     is_maintained: bool
-    is_caching: bool
     is_single: bool
     most_connections: int
     health_check: float
@@ -257,7 +256,6 @@ def manner(client: Client) -> Manner:
         retries=retry.get_retries() if retry else 0,
         protocol=int(given.get("protocol") or _PROTOCOL),
         is_maintained=bool(notified and notified.enabled),
-        is_caching=getattr(pool, "cache", None) is not None,
         is_single=one.connection is not None,
         most_connections=pool.max_connections,
         health_check=given.get("health_check_interval") or 0,

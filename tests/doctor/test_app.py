@@ -193,10 +193,3 @@ def test_resp3_with_maintenance_notifications() -> None:
 def test_our_own_client_is_as_it_should_be() -> None:
     way = manner(connect("redis://redis.example", 0.25))
     assert [look(way).status for look in LINES] == ["OK"] * len(LINES)
-
-
-def test_client_side_caching() -> None:
-    from redis.cache import CacheConfig
-
-    with redis.Redis(protocol=3, cache_config=CacheConfig()) as client:
-        assert client_protocol(manner(client)).status == "FAIL"
