@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import logging
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 REFUSED = 1  # refused, or not found
 USAGE = 2
-OUTAGE = 3
+OUTAGE = 3  # or an answer that cannot be written
 
 _SILENT = logging.NullHandler()
 
@@ -64,6 +65,10 @@ class Command(click.Command):
             raise Failure(f"{error.reason}: {error.description}", REFUSED) from None
         except (ConfigurationError, ValueError) as error:
             raise Failure(str(error), USAGE) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever reads has seen enough
+                raise
+            raise Failure(f"what was found or done cannot be written: {error}", OUTAGE) from None
 
 
 class Group(AppGroup):

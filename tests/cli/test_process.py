@@ -79,6 +79,16 @@ def test_without_a_redis_it_is_one_line(tmp_path: Path) -> None:
     assert (process.returncode, said, complaint.count("\n")) == (3, "", 1)
 
 
+def test_a_full_disk_is_one_line(shell: Shell, authority: Authority) -> None:
+    token = authority.issue("alice").access
+    with open("/dev/full", "w") as full:
+        process = shell.start("revoke", token, "--json", stdout=full)
+        _, complaint = process.communicate(timeout=60)
+    assert (process.returncode, complaint.count("\n")) == (3, 1)
+    assert "No space left on device" in complaint
+    assert not authority.explain(token).live
+
+
 def test_watch_prints_a_line_for_each_revocation(shell: Shell, authority: Authority) -> None:
     process = shell.start("watch", "--json")
     try:
@@ -101,6 +111,7 @@ def test_watch_prints_a_line_for_each_revocation(shell: Shell, authority: Author
 def test_a_terminal_gets_a_table_from_rich(shell: Shell, authority: Authority) -> None:
     authority.issue("alice", device=LABEL)
     ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
     process = shell.start("sessions", "alice", stdout=theirs)
     os.close(theirs)
     said = everything_on(ours)
