@@ -67,6 +67,8 @@ REASONS = frozenset(
     )
 )  # fmt: skip
 
+_ANSWERS = ("deny", "allow", "write", "issuer")
+
 Check = Callable[..., Any]
 
 
@@ -108,8 +110,17 @@ def measure(door: Any, near: Any, sender: object) -> None:
         begin = near.begin
         near.begin = lambda subject: _Watched(begin(subject), answer)
     door.store.breaker.changed = BREAKER_OPEN.set
+    _begin_at_nothing()
     for signal, heard in _HEARD:
         signal.connect(heard, sender=sender)
+
+
+def _begin_at_nothing() -> None:
+    """Without a zero before it, the first of a kind is no increase to Prometheus."""
+    for one in _ANSWERS:
+        OUTAGES.labels(one)
+    for one in (*sorted(REASONS), "other"):
+        REVOCATIONS.labels(one)
 
 
 def _asked_type(_token: str, options: Mapping[str, Any]) -> str:

@@ -133,7 +133,7 @@ def _outage(outage: Outage) -> str:
     if isinstance(outage, IssuerOutage):
         return outage.description
     cause = outage.__cause__
-    detail = f"{type(cause).__name__}: {cause}" if cause else outage.description
+    detail = f"{type(cause).__name__.lstrip('_')}: {cause}" if cause else outage.description
     return f"Redis cannot be asked: {detail}"
 
 

@@ -52,6 +52,15 @@ def test_an_outage_that_begins_in_the_middle_is_3(make_console: Make) -> None:
         server.close()
 
 
+def test_what_a_user_may_not_is_3(make_app: Callable[..., Flask], server: Server) -> None:
+    console = Console(make_app(server.url))  # as the app's own user
+    for word, command in ("audit", "xrevrange"), ("stats", "dbsize"):
+        result = console(word)
+        assert (result.exit_code, result.stderr.count("\n")) == (3, 1)
+        assert f"'{command}'" in result.stderr
+        assert " _" not in result.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -98,6 +98,9 @@ def test_a_scrape_adds_up_what_the_workers_did(
     assert found["jwt_revoke_checks_total", "bad_signature", "none"] == 1
     assert found["jwt_revoke_check_seconds_count", "strict"] == asked
     assert found[("jwt_revoke_breaker_open",)] == 0
+    # The first of each, too, is an increase to Prometheus.
+    assert found["jwt_revoke_outages_total", "write"] == 0
+    assert found["jwt_revoke_revocations_total", "logout"] == 0
     server.kill()
     try:
         opened = 0
