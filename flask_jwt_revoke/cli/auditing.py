@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from ..audit import Entry, newest
+from ..errors import BrokenData
 from ..tokens import check_id
-from .group import REFUSED, as_json, door, jwt
+from .group import OUTAGE, REFUSED, Failure, as_json, door, jwt
 from .output import fields, say, say_json, table
 from .words import moment, plural
 
@@ -59,7 +60,11 @@ def audit(
     authority = door()
     if subject is not None:
         check_id("subject", subject)
-    found = list(islice(newest(authority.store, subject, since), count))
+    try:
+        found = list(islice(newest(authority.store, subject, since), count))
+    except BrokenData:
+        told = "broken_data: the trail cannot be read; flask jwt doctor says which key is not ours."
+        raise Failure(told, OUTAGE) from None
     _tell(found, subject, authority.config.audit_length, as_json)
     ctx.exit(0 if found else REFUSED)
 

@@ -8,6 +8,7 @@ import click
 
 from .. import survey
 from ..models import Session
+from ..store.keys import TYPES
 from ..survey import Census, FoundKey
 from ..tokens import check_id
 from .group import REFUSED, as_json, door, jwt
@@ -116,6 +117,9 @@ def _tell_census(found: Census) -> None:
 
 
 def _meaning(one: FoundKey, now: float) -> str:
+    ours = TYPES.get(one.kind, one.type)
+    if one.type != ours:
+        return f"not ours: a {one.type} where there would be a {ours}"
     value = since(one.value or "", now)
     match one.kind:
         case "revoked":

@@ -106,6 +106,14 @@ def test_what_somebody_else_wrote_hides_nothing(
         assert reasons(console.json("audit", *subject)) == ["newer", "ours"]
 
 
+def test_a_trail_that_cannot_be_read_is_said_to_be_one(make_console: Make) -> None:
+    console = make_console(audit_length=10)
+    store_of(console.authority).set("jwtrevoke:audit", "somebody else's")
+    result = console("audit", "alice")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "broken_data: the trail cannot be read" in result.stderr.splitlines()[-1]
+
+
 def test_a_token_that_its_issuer_told_of_has_no_type(make_console: Make) -> None:
     keys = {"keys": {"1": "k" * 32}, "algorithms": ["HS256"], "audience": "shop"}
     console = make_console(audit_length=10, issuers={"https://id.example": keys})

@@ -114,6 +114,17 @@ def test_keys_of_a_subject_that_looks_like_a_pattern(
     assert len(console.json("keys", subject)) == 3
 
 
+def test_keys_that_are_not_ours_say_so(server: Server, make_console: Make) -> None:
+    with server.client() as client:
+        client.set("jwtrevoke:{alice}:sessions", "x")
+        client.rpush("jwtrevoke:{alice}:blocked", "x")
+    found = {one["kind"]: one["meaning"] for one in make_console(server.url).json("keys", "alice")}
+    assert found == {
+        "blocked": "not ours: a list where there would be a string",
+        "sessions": "not ours: a string where there would be a hash",
+    }
+
+
 @pytest.mark.usefixtures("at_once")
 def test_keys_of_a_strategys_own(server: Server, make_console: Make) -> None:
     console = make_console(server.url)
