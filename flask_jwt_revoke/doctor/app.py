@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import pairwise
 
 from ..config import Config, Cookies
 from .finding import Judgement, fail, ok, unknown, warn
@@ -12,6 +14,8 @@ from .finding import Judgement, fail, ok, unknown, warn
 _HOUR, _DAY = 3600, 86_400
 _LONG_TIMEOUT = 1.0  # seconds
 _FEW = 8  # different bytes
+_REGULAR = 0.75
+_NOT_LETTERS = b"0123456789!?.-_"
 _PLACEHOLDERS = (
     b"change me",
     b"changeme",
@@ -28,9 +32,9 @@ def secret(config: Config) -> Judgement:
     if not secrets:
         return ok(f"{config.algorithm}: a key pair")
     shortest = min(map(len, secrets))
-    if any(len(set(one)) < _FEW or _is_placeholder(one) for one in secrets):
+    if any(_is_placeholder(one) or _is_regular(one) for one in secrets):
         return fail("a signing key that can be guessed: whoever has it signs himself in", _RANDOM)
-    if any(b" " in one or b"secret" in one.lower() for one in secrets):
+    if any(_is_in_words(one) for one in secrets):
         return warn("a signing key in words, which can be guessed sooner than chance", _RANDOM)
     return ok(f"{config.algorithm}, {shortest} bytes")
 
@@ -50,6 +54,23 @@ def _shared_secrets(config: Config) -> Iterator[bytes]:
 
 def _is_placeholder(key: bytes) -> bool:
     return any(one in key.lower() for one in _PLACEHOLDERS)
+
+
+def _is_regular(key: bytes) -> bool:
+    """Few different bytes, one piece again and again, or counted up as in abcdef."""
+    if len(set(key)) < _FEW or key in (key + key)[1:-1]:
+        return True
+    beside = sum(abs(one - next) <= 1 for one, next in pairwise(key))
+    return beside > _REGULAR * len(key)
+
+
+def _is_in_words(key: bytes) -> bool:
+    """Random base64 and hex have digits, or capitals anywhere, and random bytes are not ASCII."""
+    if b"secret" in key.lower():
+        return True
+    words = re.split(rb"[^0-9A-Za-z]+", key.strip(_NOT_LETTERS))
+    in_words = all(re.fullmatch(rb"[A-Za-z][a-z]*|[A-Z]+", one) for one in words)
+    return key.isascii() and (b" " in key or in_words)
 
 
 def access_lifetime(config: Config) -> Judgement:

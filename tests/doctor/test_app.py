@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from secrets import token_bytes, token_hex, token_urlsafe
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from flask_jwt_revoke import Authority
+from flask_jwt_revoke.config import Config
 from flask_jwt_revoke.doctor import NAMES, examine
+from flask_jwt_revoke.doctor.app import secret
 from flask_jwt_revoke.doctor.client import (
     client_health,
     client_pool,
@@ -60,6 +63,10 @@ UNCHECKED = {"checked_types": ["refresh"]}
         ("secret", {"secret_key": "a" * 64}, "FAIL"),
         ("secret", {"secret_key": "change me: at least 32 bytes that nobody can guess"}, "FAIL"),
         ("secret", {"secret_key": "my secret is as long as the algorithm asks"}, "WARN"),
+        ("secret", {"secret_key": "0123456789" * 4}, "FAIL"),
+        ("secret", {"secret_key": "abcdefghijklmnopqrstuvwxyz0123456789"}, "FAIL"),
+        ("secret", {"secret_key": "correct-horse-battery-staple-correct"}, "WARN"),
+        ("secret", {"secret_key": "Correct.Horse.Battery.Staple.Of.2026!"}, "WARN"),
         ("secret", {"secret_key": None, "keys": {"new": KEY, "old": "ab" * 32}}, "FAIL"),
         ("secret", shared_with(KEY), "OK"),
         ("secret", shared_with("change me: at least 32 bytes that nobody can guess"), "FAIL"),
@@ -96,6 +103,15 @@ def test_settings(
     status: Callable[..., str | None], name: str, settings: dict[str, Any], expected: str | None
 ) -> None:
     assert status(name, **settings) == expected
+
+
+@pytest.mark.parametrize("make", [token_hex, token_urlsafe, token_bytes])
+def test_what_is_random_is_not_said_to_be_guessed(make: Callable[[int], str | bytes]) -> None:
+    for _ in range(1000):
+        made = make(32)
+        key = made if isinstance(made, bytes) else made.encode()
+        config = Config(redis_url="memory://", secret_key=key)
+        assert secret(config).status == "OK", key
 
 
 def test_a_key_pair_is_nothing_to_guess(status: Callable[..., str | None]) -> None:
