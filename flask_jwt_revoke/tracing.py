@@ -4,11 +4,20 @@ and only there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
-from .errors import ConfigurationError, JWTRevokeError, Outage
+from .errors import (
+    ConfigurationError,
+    IssuerOutage,
+    JWTRevokeError,
+    Outage,
+    ReusedToken,
+    RevokedToken,
+)
 from .models import Claims, TokenPair
 
 try:
@@ -27,6 +36,9 @@ OF_SUBJECTS = (
 #: Of an issuer, which does not say whose it is.
 OF_ISSUERS = ("logout_outside_session", "revoke_outside_token")
 
+#: Refusals and failures that come after the signature has verified.
+_VERIFIED = (RevokedToken, ReusedToken, Outage)
+
 Verb = Callable[..., Any]
 
 
@@ -34,11 +46,11 @@ def trace(door: Any) -> None:
     """Have each verb of an Authority begin a span from now on."""
     tracer = get_tracer("flask_jwt_revoke")
     for name in (*OF_TOKENS, *OF_SUBJECTS, *OF_ISSUERS):
-        setattr(door, name, _traced(tracer, name, getattr(door, name)))
-    door.check_verified = _traced(tracer, "check", door.check_verified)
+        setattr(door, name, _traced(tracer, name, getattr(door, name), door.tokens))
+    door.check_verified = _traced(tracer, "check", door.check_verified, door.tokens)
 
 
-def _traced(tracer: Tracer, name: str, verb: Verb) -> Verb:
+def _traced(tracer: Tracer, name: str, verb: Verb, tokens: Any) -> Verb:
     @wraps(verb)
     def traced(*given: Any, **options: Any) -> Any:
         with tracer.start_as_current_span(
@@ -50,8 +62,12 @@ def _traced(tracer: Tracer, name: str, verb: Verb) -> Verb:
             try:
                 answer = verb(*given, **options)
             except Exception as error:
+                if isinstance(error, _VERIFIED) and not isinstance(error, IssuerOutage):
+                    _tell_whose(span, name, given, options, tokens)
                 _failed(span, error)
                 raise
+            if not isinstance(answer, Claims):
+                _tell_whose(span, name, given, options, tokens)
             _answered(span, name, answer)
             return answer
 
@@ -65,6 +81,16 @@ def _describe(span: Span, name: str, given: tuple[Any, ...], options: dict[str, 
     elif given and isinstance(given[0], Claims):
         _tell_claims(span, given[0])
     _set(span, "jwt_revoke.reason", options.get("reason"))
+
+
+def _tell_whose(
+    span: Span, name: str, given: tuple[Any, ...], options: dict[str, Any], tokens: Any
+) -> None:
+    """Of a token that the verb was given as text, and has verified."""
+    token = given[0] if given else options.get("token")
+    if name in OF_TOKENS and isinstance(token, str):
+        with suppress(JWTRevokeError):
+            _tell_claims(span, tokens.verify(token, math.inf, allow_expired=True))
 
 
 def _answered(span: Span, name: str, answer: object) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -84,11 +85,36 @@ def test_what_an_issuer_ends(make_authority: Make, spans: Any) -> None:
     ]
 
 
+def whose(authority: Authority, token: str) -> dict[str, object]:
+    claims = authority.verify(token)
+    return {
+        "user.id": claims.subject, "session.id": claims.session_id,
+        "jwt_revoke.token.id": claims.id, "jwt_revoke.token.type": claims.type,
+    }  # fmt: skip
+
+
+def test_whose_token_it_was_is_told_of_one_that_verifies(make_authority: Make, spans: Any) -> None:
+    authority = make_authority("memory://", tracing=True, refresh_grace=0)
+    pair = authority.issue("alice")
+    other = make_authority("memory://", tracing=True, secret_key="another key, of 32 bytes or more")
+    spans()
+    for verb in (authority.rotate, authority.rotate, other.rotate):
+        with suppress(TokenRefused):
+            verb(pair.refresh)
+    of_token = whose(authority, pair.refresh)
+    assert spans() == [
+        ("jwt_revoke.rotate", of_token),
+        ("jwt_revoke.rotate", of_token | {"jwt_revoke.verdict": "reused"}),
+        ("jwt_revoke.rotate", {"jwt_revoke.verdict": "bad_signature"}),
+    ]
+
+
 def test_a_refusal_is_an_answer_and_an_outage_an_error(make_authority: Make, spans: Any) -> None:
     authority = make_authority("memory://", tracing=True)
     pair = authority.issue("alice")
+    of_token = whose(authority, pair.access)
     authority.logout(pair.access)
-    spans()
+    assert spans()[-1] == ("jwt_revoke.logout", of_token)
     with pytest.raises(TokenRefused):
         authority.check(pair.access)
     away = make_authority("unix:///nowhere/socket", tracing=True)
@@ -97,8 +123,8 @@ def test_a_refusal_is_an_answer_and_an_outage_an_error(make_authority: Make, spa
     with pytest.raises(ValueError, match="reason"):
         away.block("alice", reason="two words")
     assert spans() == [
-        ("jwt_revoke.check", {"jwt_revoke.verdict": "revoked"}),
-        ("jwt_revoke.check", {"jwt_revoke.verdict": "outage", "error.type": "Outage"}),
+        ("jwt_revoke.check", of_token | {"jwt_revoke.verdict": "revoked"}),
+        ("jwt_revoke.check", of_token | {"jwt_revoke.verdict": "outage", "error.type": "Outage"}),
         (
             "jwt_revoke.block",
             {"user.id": "alice", "jwt_revoke.reason": "two words", "error.type": "ValueError"},
