@@ -29,8 +29,7 @@ def revoke(token: str | None, file: IO[bytes] | None, as_json: bool, **how: Any)
     Without TOKEN, or with -, it is read from standard input.
     """
     authority = door()
-    now = authority.clock()
-    claims = authority.tokens.verify(read(token, file), now, allow_expired=True)
+    claims = authority.verify(read(token, file))
     if claims.type == "access" and "access" not in authority.config.checked_types:
         told = "access tokens end by expiring here (JWT_REVOKE_CHECKED_TYPES); nothing was done."
         raise Failure(told, REFUSED)
@@ -40,7 +39,7 @@ def revoke(token: str | None, file: IO[bytes] | None, as_json: bool, **how: Any)
         names = ("subject", "id", "session_id", "type", "expires_at")
         say_json({**fields(claims, *names), **how})
         return
-    expires = f"expires {distance(claims.expires_at, now)}"
+    expires = f"expires {distance(claims.expires_at, authority.clock())}"
     done = f"revoked {claims.type} token {claims.id} of {claims.subject}, which {expires}"
     _say_done(done, how["dry_run"])
 

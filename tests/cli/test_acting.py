@@ -6,10 +6,12 @@ import getpass
 import logging
 from collections.abc import Callable, Iterator
 
+import jwt
 import pytest
 
 from flask_jwt_revoke import Event, TokenRefused, signals
 
+from ..conftest import SECRET
 from ..servers import Server
 from .conftest import Console
 from .test_why import content
@@ -70,6 +72,16 @@ def test_revoke_an_expired_and_a_foreign_token(make_console: Make) -> None:
     refused = console("revoke", make_console(secret_key="x" * 32).authority.issue("a").access)
     assert refused.exit_code == 1
     assert "Error: bad_signature: The token's signature does not verify.\n" in refused.stderr
+
+
+def test_revoke_a_token_that_is_not_valid_yet(make_console: Make) -> None:
+    console = make_console()
+    now = int(console.clock.now)
+    claims = {"sub": "alice", "jti": "J1", "nbf": now + 60, "exp": now + 600}
+    token = jwt.encode(claims, SECRET)
+    assert console("revoke", token).exit_code == 0
+    console.clock.now += 61
+    assert console.json("why", token, exit_code=1)["reason"] == "revoked"
 
 
 def test_what_would_be_accepted_all_the_same_is_not_said_to_be_revoked(
