@@ -16,7 +16,7 @@ import redis
 from redis.cluster import ClusterPipeline
 from redis.exceptions import AskError, MovedError, RedisClusterException
 
-from ..errors import BrokenData, Outage
+from ..errors import BrokenData, Outage, SignInRefused, TokenRefused
 from .announcement import Announcer
 from .breaker import LOG_INTERVAL, Breaker
 from .canary import Canaries, Look, shares
@@ -244,6 +244,10 @@ class Store:
                     if time.monotonic() > until:
                         raise Outage("Too many writers at once for this subject.") from error
                     time.sleep(random.random() * min(attempt, 10) / 1000)  # noqa: S311 - jitter
+                except (TokenRefused, SignInRefused):
+                    # By what was read: Redis has answered.
+                    self.breaker.succeeded()
+                    raise
         if look is not None:
             self._heard(look, seen.value) if seen else self._look_now(look)
         if replicas is not None and replicas.are_missing:
@@ -398,6 +402,7 @@ class Store:
             self.breaker.failed(error)
             return Outage()
         # It answers: a full server, say, still tells what is revoked.
+        self.breaker.succeeded()
         is_broken, key = _is_of_broken_data(error), getattr(error, "key", about)
         # A key that is broken is another cause than the next one.
         is_due = self._is_log_due(f"{_cause(error)} {key}" if is_broken else _cause(error))

@@ -16,7 +16,7 @@ import pytest
 import redis
 from flask import Flask
 
-from flask_jwt_revoke import Authority, Outage, signals
+from flask_jwt_revoke import Authority, Outage, RevokedToken, SubjectBlocked, signals
 from flask_jwt_revoke.store import Breaker
 
 from ..conftest import missing
@@ -179,6 +179,35 @@ def test_it_closes_when_redis_answers_again(make_authority: Make, own: Server) -
         assert time.monotonic() < ends
         time.sleep(0.01)
     assert not authority.store.breaker.is_open
+
+
+@pytest.mark.parametrize("refused", ["full", "blocked", "revoked"])
+def test_an_answer_that_refuses_closes_it_too(
+    make_authority: Make, own: Server, refused: str
+) -> None:
+    """Else whoever is refused again and again takes each turn to ask from all others."""
+    authority = make_authority(own.url, timeout=0.05, breaker_failures=1, breaker_pause=0.1)
+    patient = make_authority(own.url)
+    pair = patient.issue("alice")
+    patient.block("bob")
+    spent = patient.issue("alice").refresh
+    patient.revoke(spent)
+    own.pause()
+    assert outage_of(authority, pair.access)
+    own.resume()
+    with own.client() as client:
+        client.config_set("maxmemory", "1" if refused == "full" else "0")
+    ask = {
+        "full": lambda: authority.logout(pair.access),
+        "blocked": lambda: authority.issue("bob"),
+        "revoked": lambda: authority.rotate(spent),
+    }[refused]
+    ends = time.monotonic() + 20
+    while authority.store.breaker.is_open:
+        assert time.monotonic() < ends
+        with pytest.raises((Outage, SubjectBlocked, RevokedToken)):
+            ask()
+        time.sleep(0.01)
 
 
 def test_writes_are_not_tried_either_and_say_so(make_authority: Make, own: Server) -> None:
