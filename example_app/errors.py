@@ -28,6 +28,15 @@ class WrongPassword(Unauthorized):
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _answer)
+    app.before_request(_check_query)
+
+
+def _check_query() -> None:
+    """Werkzeug's request.args raises what is no HTTP error."""
+    try:
+        request.query_string.decode()
+    except UnicodeDecodeError:
+        raise BadRequest("The query is not in UTF-8.") from None
 
 
 def _answer(error: HTTPException) -> ResponseReturnValue:

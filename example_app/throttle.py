@@ -20,6 +20,8 @@ from werkzeug.exceptions import TooManyRequests
 
 from flask_jwt_revoke import Authority, Outage
 
+_LOG_INTERVAL = 60.0  # seconds
+
 
 def guard(app: Flask, names: Mapping[str, Callable[[], str]]) -> Limiter:
     """Count the requests to the endpoints together, per address and per user name.
@@ -37,8 +39,9 @@ def guard(app: Flask, names: Mapping[str, Callable[[], str]]) -> Limiter:
         view = limiter.shared_limit(per_address, "sign-in:address")(view)
         view = limiter.shared_limit(per_user, "sign-in:user", key_func=name)(view)
         app.view_functions[endpoint] = view
+    unavailable = _Unavailable()
     for failure in (redis.RedisError, RedisClusterException):
-        app.register_error_handler(failure, _unavailable)
+        app.register_error_handler(failure, unavailable)
     return limiter
 
 
@@ -93,7 +96,17 @@ def _refuse(limit: RequestLimit) -> NoReturn:
     raise TooManyRequests(f"At most {limit.limit}: try again in {seconds} s.", retry_after=seconds)
 
 
-def _unavailable(error: Exception) -> ResponseReturnValue:
-    current_app.logger.warning("Sign-ins cannot be counted: %s", type(error).__name__)
-    # Answered as the extension answers its own outages.
-    return current_app.handle_user_exception(Outage("Sign-ins cannot be counted at the moment."))
+class _Unavailable:
+    """Answers as the extension answers its own outages, and says so in the log once a minute."""
+
+    def __init__(self) -> None:
+        self._log_at = float("-inf")
+
+    def __call__(self, error: Exception) -> ResponseReturnValue:
+        now = time.monotonic()
+        if now >= self._log_at:
+            self._log_at = now + _LOG_INTERVAL
+            kind = type(error).__name__
+            current_app.logger.warning("Sign-ins cannot be counted: %s", kind)
+        outage = Outage("Sign-ins cannot be counted at the moment.")
+        return current_app.handle_user_exception(outage)

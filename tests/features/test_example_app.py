@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import secrets
@@ -156,6 +157,11 @@ class TestOtherErrors:
             assert answer.json["error"] == error or error is None
             assert answer.json["error_description"]
         assert "POST" in client.get("/login").headers["Allow"]
+
+    @pytest.mark.parametrize("path", ["/operators", "/sign-in"])
+    def test_a_query_of_bytes_that_are_no_text(self, client: FlaskClient, path: str) -> None:
+        answer = client.get(path, environ_overrides={"QUERY_STRING": "next=\xff"})
+        assert answer.status_code == 400
 
     def test_a_view_that_breaks(self, app: Flask, client: FlaskClient) -> None:
         app.add_url_rule("/broken", view_func=lambda: 1 / 0)
@@ -316,6 +322,16 @@ class TestOutages:
             sign_in(client)
         finally:
             server.close()
+
+    def test_it_is_logged_once_a_minute(
+        self, example: MakeApp, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        client = example("redis://127.0.0.1:1").test_client()
+        with caplog.at_level(logging.WARNING, "example_app"):
+            for _ in range(3):
+                self.unavailable(client)
+        said = [one.getMessage() for one in caplog.records if one.name == "example_app"]
+        assert said == ["Sign-ins cannot be counted: ConnectionError"]
 
     @COUNTED
     def test_a_redis_that_takes_no_writes(
