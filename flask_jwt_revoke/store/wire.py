@@ -235,6 +235,8 @@ def _reached(connection: Any, until: float) -> Any:
 def _wrapped(connection: Any, until: float) -> Any:
     plain = _reached(connection, until)
     try:
+        # The handshake is one step, which may take what reaching the server has left.
+        plain.settimeout(_left(until))
         return connection._wrap_socket_with_ssl(plain)
     except BaseException:
         plain.close()

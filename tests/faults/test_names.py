@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -55,6 +56,31 @@ def test_promise_9_a_resolver_that_does_not_answer(
     took = time.monotonic() - started
     over.set()
     assert took < 5
+
+
+def test_promise_9_a_handshake_gets_what_time_the_resolver_has_left(
+    make_authority: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience, taken = 60.0, 0.2
+    waits: list[float] = []
+
+    def look_up() -> list[str]:
+        time.sleep(taken)
+        return ["127.0.0.1"]
+
+    def shake(context: ssl.SSLContext, sock: socket.socket, **_: object) -> None:
+        waits.append(sock.gettimeout() or 0)
+        raise ssl.SSLError("enough")
+
+    answer(monkeypatch, look_up)
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", shake)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"rediss://{NAME}:{silent.getsockname()[1]}"
+        with pytest.raises(Outage):
+            make_authority(url, timeout=patience).issue("alice")
+    (wait,) = waits
+    # A write is twice as patient.
+    assert 0 < wait <= 2 * patience - taken
 
 
 def test_each_address_is_tried_in_turn(
