@@ -356,7 +356,7 @@ class Store:
                 if position < needed:
                     raise _named(answer, words[0])
                 # A server that takes no writes still answers what was asked.
-                if self._is_log_due(f"{answer}"):
+                if self._is_log_due(_cause(answer)):
                     log.warning("%s, carried along by a check: %s", name, answer)
         return answers
 
@@ -427,9 +427,12 @@ class Store:
         return self._owned and type(client) is redis.Redis and type(pool) is redis.ConnectionPool
 
 
-def _cause(error: redis.ResponseError) -> str:
-    """redis-py puts the command before it."""
-    return str(error).rpartition(" caused error: ")[2]
+def _cause(error: Exception) -> str:
+    """Without what differs from question to question: redis-py puts the command before it, Redis
+    names the arguments of a command that it does not know, and the slot that it does not have.
+    """
+    cause = str(error).rpartition(" caused error: ")[2].partition(", with args beginning")[0]
+    return "MOVED" if cause.startswith("MOVED ") else cause
 
 
 def _is_of_broken_data(error: redis.ResponseError) -> bool:

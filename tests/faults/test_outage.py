@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -32,10 +32,10 @@ from flask_jwt_revoke import (
 )
 
 from ..campaign.topologies import follow
-from ..conftest import SECRET, Clock
+from ..conftest import SECRET, Clock, missing
 from ..live import is_live, until
 from ..redis_page import APP
-from ..servers import BINARIES, Proxy, Sentinel, Server, free_ports
+from ..servers import BINARIES, Cluster, Proxy, Sentinel, Server, free_ports
 
 Make = Callable[..., Authority]
 MakeApp = Callable[..., Flask]
@@ -365,6 +365,33 @@ def test_a_server_that_refuses_is_told_once_for_each_cause(
     assert len(caplog.messages) == 2
     assert "maxmemory" in caplog.messages[0]
     assert "'get'" in caplog.messages[1]
+
+
+@pytest.mark.parametrize("command", ["WATCH", "PEXPIRE"])
+def test_a_command_that_is_missing_is_told_once(
+    make_authority: Make, caplog: pytest.LogCaptureFixture, command: str
+) -> None:
+    """As in a Redis that is too old. Its answers name the arguments, too."""
+    binary = BINARIES["valkey"] or missing("Valkey")
+    with closing(Server(binary, "--save", "", "--rename-command", command, "")) as server:
+        authority = make_authority(server.url)
+        for number in range(5):
+            with pytest.raises(Outage):
+                authority.issue(f"user {number}")
+    assert len(caplog.messages) == 1
+    assert f"unknown command '{command}'" in caplog.messages[0]
+
+
+def test_a_node_of_a_cluster_at_a_plain_url_is_told_once(
+    make_authority: Make, servers: Callable[[str], Cluster], caplog: pytest.LogCaptureFixture
+) -> None:
+    (node, *_) = servers("cluster").servers
+    authority = make_authority(APP.at(f"redis://127.0.0.1:{node.port}"))
+    for number in range(10):
+        with suppress(Outage):
+            authority.is_blocked(f"user {number}")
+    (said,) = caplog.messages
+    assert said.startswith("Redis refuses: MOVED")
 
 
 @pytest.mark.parametrize("on_outage", ["deny", "allow"])
