@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Any
@@ -311,6 +312,14 @@ class TestLimits:
         statuses = [alice.send("GET", "/auth/sessions").status_code for _ in range(3)]
         assert statuses == [200, 200, 429]
         assert bob.send("GET", "/auth/sessions").status_code == 200
+
+    def test_one_that_is_switched_off_and_kept_by_nobody_else(self, make_app: MakeApp) -> None:
+        app = make_app()
+        app.config["RATELIMIT_ENABLED"] = False
+        with_views(app, limiter=Limiter(rate_limit_key, app=app), limit="1 per minute")
+        gc.collect()
+        client = Header(app)
+        assert [client.send("GET", "/auth/sessions").status_code for _ in range(3)] == [200] * 3
 
     def test_the_key(self, app: Flask) -> None:
         client = Header(app)

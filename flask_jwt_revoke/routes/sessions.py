@@ -38,6 +38,8 @@ def blueprint(
     """
     made = Blueprint(name, __name__, url_prefix=url_prefix)
     made.record_once(_check_path)
+    # Its views refer to it weakly, and one that is switched off is kept by no app.
+    made.limiter = limiter  # type: ignore[attr-defined]
 
     def guarded(view: View) -> View:
         if limiter is None:
