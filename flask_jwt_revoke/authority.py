@@ -43,7 +43,7 @@ from .seen import Known, Seen
 from .sessions import LastSeen, SessionRules, begun_by, check_device_id, check_text
 from .store import (
     Announcer,
-    Breaker,
+    Breakers,
     Client,
     Command,
     Keys,
@@ -112,7 +112,7 @@ class Authority:
             self.keys,
             leeway=config.leeway,
             timeout=config.timeout,
-            breaker=Breaker(config.breaker_failures, config.breaker_pause),
+            breakers=Breakers(config.breaker_failures, config.breaker_pause),
             announcer=Announcer(self.tokens.seal),
             lost=lost,
             owned=redis is None,

@@ -47,7 +47,7 @@ OUTAGES = Counter(
 )
 BREAKER_OPEN = Gauge(
     "jwt_revoke_breaker_open",
-    "Processes that leave Redis alone for a while, as it did not answer.",
+    "Processes that leave Redis, or a primary of it, alone for a while, as it did not answer.",
     multiprocess_mode="livesum",
 )
 REVOCATIONS = Counter(
@@ -109,7 +109,7 @@ def measure(door: Any, near: Any, sender: object) -> None:
     if near is not None:
         begin = near.begin
         near.begin = lambda subject: _Watched(begin(subject), answer)
-    door.store.breaker.changed = BREAKER_OPEN.set
+    door.store.breakers.changed = BREAKER_OPEN.set
     _begin_at_nothing()
     for signal, heard in _HEARD:
         signal.connect(heard, sender=sender)

@@ -110,7 +110,7 @@ def outage(app: Flask) -> Iterator[None]:
         yield
     finally:
         server.connected = True
-        door.store.breaker.succeeded()
+        door.store.breakers.of(client, "").succeeded()
 
 
 def assert_revoked(who: Client | str, app: Flask | None = None) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any
 
 import jwt
@@ -15,9 +16,10 @@ from redis.cache import CacheFactory
 from redis.cluster import LoadBalancingStrategy
 
 from flask_jwt_revoke import Authority, ConfigurationError, Outage, RevokedToken
+from flask_jwt_revoke.store import Breakers
 
 from .conftest import SECRET
-from .live import is_live
+from .live import is_live, until
 from .servers import BINARIES, Cluster, Server
 
 Make = Callable[..., Authority]
@@ -249,6 +251,57 @@ def test_promise_9_an_outage_is_answered_soon_and_loses_no_connection(
             server.resume()
     authority = make_authority(cluster.url, timeout=5)
     assert is_live(authority, authority.issue("bob").access)
+
+
+def test_one_primary_that_hangs_is_an_outage_of_its_own_subjects_alone(
+    cluster: Cluster, make_authority: Make
+) -> None:
+    authority = make_authority(cluster.url, timeout=1, breaker_pause=60)
+    patient = make_authority(cluster.url, timeout=20)
+    tokens = {name: patient.issue(name).access for name in map("user {}".format, range(20))}
+    for token in tokens.values():
+        until(partial(is_answered, authority, token))
+    paused = cluster.servers[0]
+    hurt = {name for name in tokens if is_on(paused, authority, name)}
+    assert 0 < len(hurt) < len(tokens)
+    paused.pause()
+    try:
+        while not authority.store.breakers.is_open:
+            assert not is_answered(authority, tokens[min(hurt)])
+        for name in tokens.keys() - hurt:
+            until(partial(is_answered, authority, tokens[name]))
+        started = time.monotonic()
+        assert not any(is_answered(authority, tokens[name]) for name in list(hurt) * 100)
+        # A hundred time-outs would be as many seconds.
+        assert time.monotonic() - started < 20
+    finally:
+        paused.resume()
+
+
+def test_the_breaker_of_a_primary_that_was_replaced_is_forgotten(cluster: Cluster) -> None:
+    told: list[bool] = []
+    breakers = Breakers(1, 60)
+    breakers.changed = told.append
+    with closing(cluster.client()) as client:
+        gone, stays = client.get_node_from_key("a"), client.get_node_from_key("b")
+        assert gone.name != stays.name
+        breakers.of(client, "a").failed(redis.TimeoutError())
+        breakers.of(client, "b").admit()
+        assert told == [True]
+        # As it is once the client has asked anew who has which slots.
+        del client.nodes_manager.nodes_cache[gone.name]
+        breakers.of(client, "b").admit()
+        assert told == [True, False]
+        assert not breakers.is_open
+
+
+def is_answered(authority: Authority, token: str) -> bool:
+    return is_acknowledged(lambda: authority.check(token))
+
+
+def is_on(server: Server, authority: Authority, subject: str) -> bool:
+    node = authority.store.client.get_node_from_key(authority.keys.version(subject))
+    return node.port == server.port
 
 
 def connections() -> list[object]:

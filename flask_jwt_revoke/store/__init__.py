@@ -1,5 +1,5 @@
 from .announcement import Announcement, Announcer, heard
-from .breaker import Breaker
+from .breaker import Breakers
 from .client import Client, connector, is_in_process
 from .feed import Feed, Subscription, steady
 from .keys import Keys, mark
@@ -12,7 +12,7 @@ from .versions import is_raised, is_same, is_version
 __all__ = [
     "Announcement",
     "Announcer",
-    "Breaker",
+    "Breakers",
     "Client",
     "Command",
     "Feed",

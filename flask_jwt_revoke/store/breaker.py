@@ -1,4 +1,4 @@
-"""A circuit breaker: requests do not queue for a Redis that does not answer.
+"""Circuit breakers: requests do not queue for a Redis that does not answer.
 
 pybreaker holds its lock during the call that it guards, so that requests would go one by
 one; circuitbreaker lets all callers through at once when it is half open.
@@ -13,7 +13,11 @@ import threading
 import time
 from collections.abc import Callable
 
+import redis
+
 from ..errors import Outage
+from .client import Client
+from .slots import primaries, primary
 
 log = logging.getLogger("flask_jwt_revoke")
 
@@ -103,3 +107,42 @@ class Breaker:
                 "Redis answers again, after %d failures and %d requests that were not tried",
                 failures, refused,
             )  # fmt: skip
+
+
+class Breakers:
+    """One for each primary of a cluster; for any other Redis, one.
+
+    ``changed`` is called with whether any is open when one opens or closes.
+    """
+
+    def __init__(self, most: int, pause: float) -> None:
+        self.changed: Callable[[bool], object] = bool
+        self._most, self._pause = most, pause
+        self._single = self._begun()
+        self._by_primary: dict[str, Breaker] = {}
+
+    @property
+    def is_open(self) -> bool:
+        return any(one.is_open for one in (self._single, *self._by_primary.copy().values()))
+
+    def of(self, client: Client, key: str) -> Breaker:
+        """That of the primary that has the key. A client that is None has yet to be made."""
+        if not isinstance(client, redis.RedisCluster):
+            return self._single
+        name = primary(client, key)
+        if self.is_open or name not in self._by_primary:
+            self._forget_all_but(primaries(client))
+        return self._by_primary.get(name) or self._by_primary.setdefault(name, self._begun())
+
+    def _begun(self) -> Breaker:
+        made = Breaker(self._most, self._pause)
+        made.changed = lambda _: self.changed(self.is_open)
+        return made
+
+    def _forget_all_but(self, names: set[str]) -> None:
+        """Nobody asks a primary that has been replaced, and so it would stay open."""
+        gone = [name for name in self._by_primary.copy() if name not in names]
+        for name in gone:
+            self._by_primary.pop(name, None)
+        if gone:
+            self.changed(self.is_open)

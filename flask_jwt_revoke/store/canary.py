@@ -20,7 +20,7 @@ from .client import Client
 from .keys import Keys
 from .question import Command
 from .replies import text
-from .slots import SLOTS
+from .slots import SLOTS, primary, primary_of_slot
 
 log = logging.getLogger("flask_jwt_revoke")
 
@@ -130,8 +130,8 @@ class Canaries:
         canary = self._by_share.get(share) or self._by_share.setdefault(
             share, Canary(self._keys.canary(tag))
         )
-        canary.node = _node(client, key_slot(tag.encode()))
-        return canary if _node(client, slot) == canary.node else None
+        canary.node = primary(client, tag)
+        return canary if primary_of_slot(client, slot) == canary.node else None
 
 
 def shares(client: Client, keys: Keys) -> list[str]:
@@ -148,10 +148,6 @@ def _note_taken(look: Look, found: str | None) -> None:
     elif look.sets and not canary.is_taken:
         canary.is_taken = True
         log.error("%s is no string: delete it, so that a loss of data is noticed", canary.key)
-
-
-def _node(client: redis.RedisCluster, slot: int) -> str:
-    return str(client.nodes_manager.get_node_from_slot(slot).name)
 
 
 @cache

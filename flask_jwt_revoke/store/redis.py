@@ -18,7 +18,7 @@ from redis.exceptions import AskError, MovedError, RedisClusterException
 
 from ..errors import BrokenData, Outage, SignInRefused, TokenRefused
 from .announcement import Announcer
-from .breaker import LOG_INTERVAL, Breaker
+from .breaker import LOG_INTERVAL, Breaker, Breakers
 from .canary import Canaries, Look, shares
 from .client import Client
 from .held import Held
@@ -72,14 +72,14 @@ class Store:
         *,
         leeway: float,
         timeout: float,
-        breaker: Breaker,
+        breakers: Breakers,
         announcer: Announcer,
         lost: Callable[[Store, Callable[[], None]], None],
         owned: bool = True,
         wait_replicas: int = 0,
     ) -> None:
         self.keys = keys
-        self.breaker = breaker
+        self.breakers = breakers
         self._connect = connect
         self._owned = owned
         self._leeway = leeway
@@ -149,16 +149,16 @@ class Store:
 
         :raises Outage: Redis could not be asked.
         """
-        with self._outages("the canaries"):
-            keys = shares(self.client, self.keys)
+        keys = shares(self._connected("the canaries"), self.keys)
         found = self._read(Question(*(("GET", key) for key in keys)), looks=False)
         return {key: value is not None for key, value in zip(keys, found, strict=True)}
 
     def _read(self, question: Question, *, looks: bool) -> list[Any]:
-        self.breaker.admit()
+        key = question.commands[0][1]
+        breaker = self._admitted(key)
         until = time.monotonic() + self._timeout
         try:
-            look = self._canaries.look(self.client, question.commands[0][1]) if looks else None
+            look = self._canaries.look(self.client, key) if looks else None
             asked = question if look is None else question.also(*look.commands)
             try:
                 answers = self._answers(asked, until)
@@ -167,8 +167,8 @@ class Store:
                     raise
                 answers = self._answers(asked, until)
         except _FAILURES as error:
-            raise self._outage(error, question.commands[0][1]) from error
-        self.breaker.succeeded()
+            raise self._outage(error, key, breaker) from error
+        breaker.succeeded()
         if look is None:
             return answers
         self._heard(look, answers[-1])
@@ -195,9 +195,8 @@ class Store:
 
         :raises Outage: Redis could not be asked.
         """
-        with self._outages("the audit trail"):
-            if not isinstance(self.client, redis.RedisCluster):
-                return [self.keys.audit()]
+        if not isinstance(self._connected("the audit trail"), redis.RedisCluster):
+            return [self.keys.audit()]
         return audit_keys(self.keys) if subject is None else [audit_key(self.keys, subject)]
 
     def transact(
@@ -221,10 +220,10 @@ class Store:
 
         :raises Outage: it is unknown whether the transaction was carried out.
         """
-        self.breaker.admit()
+        breaker = self._admitted(self.keys.version(subject))
         until = time.monotonic() + _PATIENCE * self._timeout
         about = f"{self.keys.base(subject)}*"
-        with self._outages(about), self._pipeline(until) as pipe:
+        with self._outages(about, breaker), self._pipeline(until) as pipe:
             look = self._canaries.look(
                 self.client, self.keys.version(subject), writes=True, safely=True
             )
@@ -237,16 +236,16 @@ class Store:
                     result = body(transaction)
                     seen = _carried(transaction, look)
                     transaction.commit()
-                    self.breaker.succeeded()
+                    breaker.succeeded()
                     break
                 except (redis.WatchError, MovedError, AskError) as error:
-                    self._begin_again(pipe, error, about)
+                    self._begin_again(pipe, error)
                     if time.monotonic() > until:
                         raise Outage("Too many writers at once for this subject.") from error
                     time.sleep(random.random() * min(attempt, 10) / 1000)  # noqa: S311 - jitter
                 except (TokenRefused, SignInRefused):
                     # By what was read: Redis has answered.
-                    self.breaker.succeeded()
+                    breaker.succeeded()
                     raise
         if look is not None:
             self._heard(look, seen.value) if seen else self._look_now(look)
@@ -254,13 +253,10 @@ class Store:
             missed()
         return result
 
-    def _begin_again(self, pipe: Any, error: Exception, about: str) -> None:
-        """After what was refused as a whole, so that nothing was carried out.
-
-        :raises Outage: it was not: redis-py says of a failure, too, that a key had changed.
-        """
+    def _begin_again(self, pipe: Any, error: Exception) -> None:
+        """After what was refused as a whole, so that nothing was carried out."""
         if "one or more keys" in str(error):
-            raise self._outage(error, about) from error
+            raise error  # redis-py says of a failure, too, that a key had changed
         if not isinstance(error, redis.WatchError):
             abandon(pipe)  # which ends the WATCH on the node that was asked
         pipe.reset()
@@ -284,23 +280,25 @@ class Store:
     ) -> dict[str, T]:
         found: dict[str, T] = {}
         subjects = list(writes)
-        self.breaker.admit()
-        with self._outages("what is written back"):
-            step = 1 if isinstance(self.client, redis.RedisCluster) else _AT_ONCE
-            for start in range(0, len(subjects), step):
-                with self._pipeline(time.monotonic() + _PATIENCE * self._timeout) as pipe:
-                    some: list[Transaction] = []
-                    whose: list[str] = []
-                    for subject in subjects[start : start + step]:
-                        some.append(self._transaction(pipe, subject, now))
-                        found[subject] = writes[subject](some[-1])
-                        whose += [subject] * (len(pipe) - len(whose))
-                    # A server that takes no writes has none of it, and that is raised.
-                    answers = pipe.execute(raise_on_error=False)
-                    self._log_broken(whose, answers)
-                    for one in some:
-                        one.take(answers)
-        self.breaker.succeeded()
+        is_cluster = isinstance(self._connected("what is written back"), redis.RedisCluster)
+        step = 1 if is_cluster else _AT_ONCE
+        for start in range(0, len(subjects), step):
+            at_once = subjects[start : start + step]
+            breaker = self._admitted(self.keys.version(at_once[0]))
+            until = time.monotonic() + _PATIENCE * self._timeout
+            with self._outages("what is written back", breaker), self._pipeline(until) as pipe:
+                some: list[Transaction] = []
+                whose: list[str] = []
+                for subject in at_once:
+                    some.append(self._transaction(pipe, subject, now))
+                    found[subject] = writes[subject](some[-1])
+                    whose += [subject] * (len(pipe) - len(whose))
+                # A server that takes no writes has none of it, and that is raised.
+                answers = pipe.execute(raise_on_error=False)
+                self._log_broken(whose, answers)
+                for one in some:
+                    one.take(answers)
+            breaker.succeeded()
         return found
 
     def _log_broken(self, whose: Sequence[str], answers: Sequence[Any]) -> None:
@@ -390,19 +388,29 @@ class Store:
         replicas.are_counted_by(pipe)
         return replicas
 
+    def _connected(self, about: str) -> Client:
+        with self._outages(about, self.breakers.of(None, "")):
+            return self.client
+
+    def _admitted(self, key: str) -> Breaker:
+        """:raises Outage: the breaker of the primary that has the key is open."""
+        breaker = self.breakers.of(self._made, key)
+        breaker.admit()
+        return breaker
+
     @contextmanager
-    def _outages(self, about: str) -> Iterator[None]:
+    def _outages(self, about: str, breaker: Breaker) -> Iterator[None]:
         try:
             yield
         except _FAILURES as error:
-            raise self._outage(error, about) from error
+            raise self._outage(error, about, breaker) from error
 
-    def _outage(self, error: Exception, about: str) -> Outage:
+    def _outage(self, error: Exception, about: str, breaker: Breaker) -> Outage:
         if not isinstance(error, redis.ResponseError):
-            self.breaker.failed(error)
+            breaker.failed(error)
             return Outage()
         # It answers: a full server, say, still tells what is revoked.
-        self.breaker.succeeded()
+        breaker.succeeded()
         is_broken, key = _is_of_broken_data(error), getattr(error, "key", about)
         # A key that is broken is another cause than the next one.
         is_due = self._is_log_due(f"{_cause(error)} {key}" if is_broken else _cause(error))

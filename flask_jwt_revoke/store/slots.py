@@ -6,11 +6,33 @@ from binascii import crc_hqx
 from functools import cache
 from itertools import count
 
+import redis
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+from redis.exceptions import SlotNotCoveredError
 
 from .keys import Keys
 
 SLOTS = REDIS_CLUSTER_HASH_SLOTS
+
+_NOBODY = ""
+
+
+def primary(client: redis.RedisCluster, key: str) -> str:
+    """The name of the one that has the key; that of nobody is empty."""
+    return primary_of_slot(client, key_slot(key.encode()))
+
+
+def primary_of_slot(client: redis.RedisCluster, slot: int) -> str:
+    try:
+        return str(client.nodes_manager.get_node_from_slot(slot).name)
+    except SlotNotCoveredError:
+        return _NOBODY
+
+
+def primaries(client: redis.RedisCluster) -> set[str]:
+    """The names of those that have slots, and nobody's where one is not covered."""
+    names = {str(node.name) for node in client.get_primaries()}
+    return names if len(client.nodes_manager.slots_cache) == SLOTS else names | {_NOBODY}
 
 
 def audit_key(keys: Keys, subject: str) -> str:

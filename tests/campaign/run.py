@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 
-from flask_jwt_revoke import Outage
+from flask_jwt_revoke import Authority, Outage
 
 from .doors import Direct, Http, app_of, authority_of
 from .faults import FAULTS, Fault
@@ -104,7 +104,7 @@ def _under_load(fault: Fault, judge: Judge, row: Row, rng: random.Random, effort
         ]
         with _working(crowd, judge, effort.pause):
             row.strikes = _strike(fault, rng, effort.seconds)
-            _wait_for_recovery(crowd, judge)
+            _wait_for_recovery(crowd, authorities, judge)
         audit(judge, population, crowd[0], rng)
         _count_connections(fault, before + len(doors) * (2 * effort.workers + 2), row)
     if _settled(fault, before) > before:
@@ -156,10 +156,18 @@ def _working(crowd: list[Worker], judge: Judge, pause: float) -> Iterator[None]:
             thread.join()
 
 
-def _wait_for_recovery(crowd: list[Worker], judge: Judge) -> None:
-    """Each caller has an answer, and something has been ended at all."""
+def _wait_for_recovery(crowd: list[Worker], authorities: list[Authority], judge: Judge) -> None:
+    """Each caller has an answer, no breaker is open, and something has been ended at all."""
     healed = time.monotonic()
-    while not (judge.counts["acknowledged"] and all(worker.succeeded > healed for worker in crowd)):
+
+    def is_over() -> bool:
+        return (
+            judge.counts["acknowledged"] > 0
+            and all(worker.succeeded > healed for worker in crowd)
+            and not any(one.store.breakers.is_open for one in authorities)
+        )
+
+    while not is_over():
         if time.monotonic() > healed + RECOVERY:
             judge.find("wrong", f"still an outage: {RECOVERY} s after the healing")
             return

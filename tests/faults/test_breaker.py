@@ -17,7 +17,7 @@ import redis
 from flask import Flask
 
 from flask_jwt_revoke import Authority, Outage, RevokedToken, SubjectBlocked, signals
-from flask_jwt_revoke.store import Breaker
+from flask_jwt_revoke.store.breaker import Breaker
 
 from ..conftest import missing
 from ..servers import BINARIES, Proxy, Server
@@ -151,7 +151,7 @@ def test_promise_9_requests_stop_queueing(make_authority: Make, own: Server) -> 
     own.pause()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda token: outage_of(authority, token), tokens))
-    assert authority.store.breaker.is_open
+    assert authority.store.breakers.is_open
     started = time.monotonic()
     for _ in range(100):
         assert outage_of(authority, tokens[0])
@@ -178,7 +178,7 @@ def test_it_closes_when_redis_answers_again(make_authority: Make, own: Server) -
     while outage_of(authority, token):
         assert time.monotonic() < ends
         time.sleep(0.01)
-    assert not authority.store.breaker.is_open
+    assert not authority.store.breakers.is_open
 
 
 @pytest.mark.parametrize("refused", ["full", "blocked", "revoked"])
@@ -203,7 +203,7 @@ def test_an_answer_that_refuses_closes_it_too(
         "revoked": lambda: authority.rotate(spent),
     }[refused]
     ends = time.monotonic() + 20
-    while authority.store.breaker.is_open:
+    while authority.store.breakers.is_open:
         assert time.monotonic() < ends
         with pytest.raises((Outage, SubjectBlocked, RevokedToken)):
             ask()
