@@ -222,6 +222,18 @@ class TestOutsideTokens:
         authority.record(claims)
         assert index(authority) == {}
 
+    def test_one_that_is_not_valid_yet_can_be_ended(self, make_authority: Make, url: str) -> None:
+        clock = Clock(time.time())
+        authority, opens = make_authority(url, clock=clock), int(clock.now) + 60
+        for number, end in enumerate((authority.revoke, authority.logout)):
+            claims = self.token(jti=str(number), nbf=opens)
+            token = jwt.encode(claims, SECRET)
+            authority.record(token)
+            end(token)
+            clock.now = opens + 1
+            assert not self.check(authority, claims)
+            clock.now = opens - 60
+
     def test_its_session_is_ended_with_the_longest_token(
         self, make_authority: Make, url: str
     ) -> None:
