@@ -26,6 +26,8 @@ def doctor(ctx: click.Context, line: tuple[str, ...], as_json: bool) -> None:
     """
     # Here it is what FLASK_DEBUG says, whatever the app says of itself where it serves.
     found = examine(door(), *line, debug=current_app.debug or None)
+    for name in sorted(set(line) - {one.name for one in found}):
+        click.echo(f"Note: {name} does not apply here.", err=True)
     if as_json:
         say_json([fields(one, "name", "status", "found", "remedy", "where") for one in found])
     else:

@@ -34,6 +34,14 @@ def test_a_warning_and_what_is_unknown_are_0(server: Server, make_console: Make)
     assert console("doctor", "timeout", "canary").exit_code == 0
 
 
+def test_a_named_line_that_does_not_apply_is_said(server: Server, make_console: Make) -> None:
+    result = make_console(server.url, timeout=3)("doctor", "fsync", "csrf", "timeout")
+    assert result.stderr.splitlines() == [
+        "Note: csrf does not apply here.",
+        "Note: fsync does not apply here.",
+    ]
+
+
 def test_json(server: Server, make_console: Make) -> None:
     console = make_console(server.url, on_outage="allow", secret_key=KEY)
     (found,) = console.json("doctor", "on_outage")
