@@ -40,8 +40,6 @@ def alarm() -> Iterator[Callable[[float], None]]:
     signal.signal(signal.SIGALRM, before)
 
 
-# redis-py leaves a socket to the garbage collector when it is interrupted while it connects.
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_promise_1_an_interrupted_read_leaves_no_reply_behind(
     make_authority: Callable[..., Authority],
     own_server: Server,
