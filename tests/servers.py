@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import select
 import shutil
 import signal
@@ -194,18 +195,24 @@ def _info(client: redis.Redis) -> set[bytes]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports below 55,536: a cluster's bus listens 10,000 higher."""
-    held: list[socket.socket] = []
-    ports: list[int] = []
-    while len(ports) < count:
-        one = socket.socket()
-        one.bind(("127.0.0.1", 0))
-        held.append(one)
-        if one.getsockname()[1] < 55_536:
-            ports.append(one.getsockname()[1])
-    for one in held:
-        one.close()
-    return ports
+    """Out of the way of the ports that connections are given, which begin at 32,768. A
+    cluster's bus listens 10,000 higher.
+    """
+    found: set[int] = set()
+    while len(found) < count:
+        port = 12_000 + secrets.randbelow(10_000)
+        if _is_free(port) and _is_free(port + 10_000):
+            found.add(port)
+    return list(found)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as one:
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 class Proxy:
