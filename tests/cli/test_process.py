@@ -40,9 +40,11 @@ class Shell:
 
     def __init__(self, folder: Path, url: str) -> None:
         (folder / "app.py").write_text(APP)
+        # A width in the environment goes before that of the terminal.
+        here = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
         self._options = {
             "cwd": folder,
-            "env": os.environ | {"SECRET": SECRET, "URL": url, "PYTHONPATH": str(ROOT)},
+            "env": here | {"SECRET": SECRET, "URL": url, "PYTHONPATH": str(ROOT)},
         }
 
     def start(self, *words: str, **options: object) -> subprocess.Popen[str]:
