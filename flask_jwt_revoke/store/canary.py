@@ -16,6 +16,7 @@ from typing import Any
 import redis
 from redis.crc import key_slot
 
+from ..bounded import bound
 from .client import Client
 from .keys import Keys
 from .question import Command
@@ -28,6 +29,7 @@ log = logging.getLogger("flask_jwt_revoke")
 INTERVAL = 1.5
 
 _SHARES = 64
+_LOSSES = 8
 _NEVER = float("-inf")
 
 
@@ -35,9 +37,10 @@ class Canary:
     """``value`` is what this process remembers; ``due`` is when it looks again.
 
     ``is_taken``: something of another type stands in its place, so that it cannot be set.
+    ``lost_by`` says which look has noticed that a value was lost.
     """
 
-    __slots__ = ("due", "is_taken", "key", "node", "value")
+    __slots__ = ("due", "is_taken", "key", "lost_by", "node", "value")
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -45,6 +48,22 @@ class Canary:
         self.value: str | None = None
         self.due = _NEVER
         self.is_taken = False
+        self.lost_by: dict[str, Look] = {}
+
+    def know(self, value: str | None) -> None:
+        self.value = value
+        if value is not None:
+            self.lost_by.pop(value, None)
+
+    def is_lost_by(self, look: Look) -> bool:
+        """Whether the look is the first to notice that what it knew is lost.
+
+        Without a lock, which an interrupted call could leave taken for ever.
+        """
+        if look.known is None:
+            return False
+        bound(self.lost_by, _LOSSES)
+        return self.lost_by.setdefault(look.known, look) is look
 
 
 class Look:
@@ -66,7 +85,7 @@ class Look:
 
     def again(self) -> None:
         """Let what this look has noticed be noticed again."""
-        self.canary.value = self.known
+        self.canary.know(self.known)
 
 
 class Canaries:
@@ -105,13 +124,13 @@ class Canaries:
             return False
         value = answer[0] if isinstance(answer, list) else answer
         canary, found = look.canary, None if value is None else text(value)
-        # Without a lock, which an interrupted call could leave taken for ever. Two threads that
-        # get here at the same moment may both tell of the same loss.
         if canary.value != look.known:
             return False  # another look has told meanwhile, perhaps of the same loss
-        canary.value = found
         _note_taken(look, found)
-        is_lost = look.known is not None and found != look.known
+        if found == look.known:
+            return False
+        canary.know(found)
+        is_lost = canary.is_lost_by(look)
         if is_lost:
             self._forget_beside(canary)
         return is_lost
