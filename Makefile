@@ -4,7 +4,7 @@ VENV ?= .venv
 PORT ?= 5000
 BIN := $(VENV)/bin
 
-.PHONY: run test soak lint format bench scale docs dist clean
+.PHONY: run test soak lint format bench profile scale docs dist clean
 
 run: $(VENV)/.example
 	@PORT=$(PORT) exec $(BIN)/python -m example_app
@@ -30,6 +30,9 @@ format: $(VENV)/.lint
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(ARGS)
+
+profile: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.profile
 
 scale: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.scale $(ARGS)
