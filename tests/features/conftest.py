@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
-from flask_limiter import Limiter
-from limits.storage import MemoryStorage
 from werkzeug.security import generate_password_hash
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
@@ -70,15 +68,6 @@ def example(folder: Path) -> Iterator[MakeApp]:
     yield make
     for app in made:
         app.extensions["jwt_revoke"].close()
-        for limiter in app.extensions["limiter"]:
-            _close(limiter)
-
-
-def _close(limiter: Limiter) -> None:
-    """Its connections to Redis, which nobody else closes."""
-    counts = limiter.storage
-    if not isinstance(counts, MemoryStorage):
-        counts.storage.close()
 
 
 @pytest.fixture(scope="module")
