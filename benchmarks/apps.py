@@ -147,8 +147,11 @@ MODES = ("strict", "near")
 
 def served(key: str, port: int) -> Flask:
     """What gunicorn is told to serve."""
-    contender = next(one for one in CONTENDERS if one.key == key)
-    return contender.make(port)
+    return contender(key).make(port)
+
+
+def contender(key: str) -> Contender:
+    return next(one for one in CONTENDERS if one.key == key)
 
 
 @contextmanager

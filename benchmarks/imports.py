@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from .figures import Figures, Row
 from .rounds import turns
@@ -45,10 +46,7 @@ def measure(*, rounds: int, advance: Callable[[], None]) -> Figures:
     ]
     how = f"{rounds} rounds of fresh interpreters, compiled before"
     figures = Figures(IMPORTS, how, "ms", rows)
-    with tempfile.TemporaryDirectory() as folder:
-        # Compiled files belong to an installed package, whatever is usual here.
-        environment = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    with compiling() as environment:
         for number, keys in enumerate(turns(list(PACKAGES), WARM_UP + rounds)):
             for key in keys:
                 before, after, registered = timed(*PACKAGES[key], environment)
@@ -59,6 +57,18 @@ def measure(*, rounds: int, advance: Callable[[], None]) -> Figures:
                         figures.add("before", before * 1e3)
             advance()
     return figures
+
+
+@contextmanager
+def compiling() -> Iterator[dict[str, str]]:
+    """For interpreters whose compiled files last as long as this.
+
+    Compiled files belong to an installed package, whatever is usual here.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        yield environment
 
 
 def timed(statement: str, register: str, environment: Mapping[str, str]) -> list[float]:

@@ -7,12 +7,10 @@ a one; what a part costs without it, ``make bench`` says.
 from __future__ import annotations
 
 import cProfile
-import os
 import pstats
 import re
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -26,7 +24,8 @@ import flask_jwt_revoke
 from tests.servers import BINARIES, Server, free_ports
 
 from . import fairness
-from .apps import CONTENDERS, MODES, made
+from .apps import MODES, contender, made
+from .imports import compiling
 from .in_process import environ, timed
 
 REQUESTS = 10_000
@@ -49,10 +48,9 @@ def main() -> None:
 
 
 def requested(mode: str, app: Flask, token: str) -> Callable[[], object]:
-    contender = next(one for one in CONTENDERS if one.key == mode)
     sent = environ(token)
-    timed(contender, app, sent, REQUESTS // 10)
-    return lambda: timed(contender, app, sent, REQUESTS)
+    timed(contender(mode), app, sent, REQUESTS // 10)
+    return lambda: timed(contender(mode), app, sent, REQUESTS)
 
 
 def own_times(call: Callable[[], object]) -> Counter[str]:
@@ -77,9 +75,7 @@ def _whose(file: str, function: str) -> str:
 
 def imported() -> Counter[str]:
     """By module, without those that it imports; compiled before, the least of some rounds."""
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    with compiling() as environment:
         command = [sys.executable, "-X", "importtime", "-c", _IMPORTS]
         least: dict[str, int] = {}
         for _ in range(6):
