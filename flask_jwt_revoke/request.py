@@ -56,8 +56,13 @@ def authority() -> Authority:
 
     :raises RuntimeError: no app context, or the app was never registered.
     """
+    return authority_of(current_app)
+
+
+def authority_of(app: Flask) -> Authority:
+    """:raises RuntimeError: the app was never registered."""
     try:
-        return cast(Authority, current_app.extensions[EXTENSION])
+        return cast(Authority, app.extensions[EXTENSION])
     except KeyError:
         raise RuntimeError(
             "This app has no JWTRevoke: call JWTRevoke(app) or revoke.init_app(app) first."

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 
 from .authority import Authority
 from .models import TokenPair
-from .request import EXTENSION
+from .request import authority_of
 from .store.client import is_in_process
 
 
@@ -35,12 +35,12 @@ class Client(FlaskClient):
         is cookies alone, as a browser does, with the CSRF value.
         """
         client = type(self)(self.application, self.response_wrapper, use_cookies=True)
-        client.pair = _door(self.application).issue(subject, **sign_in)
+        client.pair = authority_of(self.application).issue(subject, **sign_in)
         client._carry(client.pair)
         return client
 
     def _carry(self, pair: TokenPair) -> None:
-        door = _door(self.application)
+        door = authority_of(self.application)
         config = door.config
         if "headers" in config.token_location:
             self.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {pair.access}"
@@ -80,7 +80,7 @@ def client_of(app: Flask) -> Client:
 @contextmanager
 def clock_of(app: Flask) -> Iterator[Clock]:
     """Let the app's tokens live by a clock that is moved by hand. Redis keeps its own."""
-    door = _door(app)
+    door = authority_of(app)
     before: Callable[[], float] = door.clock
     door.clock = clock = Clock(time.time())
     try:
@@ -95,7 +95,7 @@ def outage(app: Flask) -> Iterator[None]:
 
     :raises RuntimeError: the app has another Redis, which is not ours to end.
     """
-    door = _door(app)
+    door = authority_of(app)
     client = door.store.client
     if not is_in_process(client):
         raise RuntimeError("An outage on demand takes JWT_REVOKE_REDIS_URL memory://.")
@@ -142,19 +142,13 @@ def _tokens(who: Client | str, app: Flask | None) -> list[tuple[str, Authority]]
     if isinstance(who, str):
         if app is None:
             raise TypeError("A token is asserted of an app: assert_revoked(token, app)")
-        return [(who, _door(app))]
+        return [(who, authority_of(app))]
     if who.pair is None:
         raise TypeError("This client is not signed in: client.as_user(subject)")
-    door = _door(who.application)
+    door = authority_of(who.application)
     return [(token, door) for token in (who.pair.access, who.pair.refresh)]
 
 
 def _named(token: str, door: Authority) -> str:
     claims = door.explain(token).claims
     return f"the {claims.type} token of {claims.subject!r}" if claims else "the token"
-
-
-def _door(app: Flask) -> Authority:
-    if EXTENSION not in app.extensions:
-        raise RuntimeError("This app has no JWTRevoke: call revoke.init_app(app) first.")
-    return cast(Authority, app.extensions[EXTENSION])

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask
 
 from ..config import Config
-from ..request import authority
+from ..request import authority_of
 
 _PLACEHOLDER = re.compile(r"<(?:[^<>:]*:)?([^<>]+)>")
 _OF_COOKIES = ("access_cookie", "refresh_cookie")
@@ -27,7 +27,7 @@ def whole() -> dict[str, Any]:
 def description(app: Flask) -> dict[str, Any]:
     """The endpoints that an app has, at the paths where it has them."""
     found = whole()
-    config = authority().config
+    config = authority_of(app).config
     operations = _by_view(found)
     found["paths"] = {}
     for rule in app.url_map.iter_rules():
